@@ -1,0 +1,86 @@
+import type { Pool } from 'undici'
+import { apiKey, type Target } from './targets.ts'
+
+export interface Request {
+  path: string
+  /** The address of the end user, for servers that read it from a header. */
+  address: string
+  body: Record<string, unknown>
+}
+
+export interface Answer {
+  status: number
+  header(name: string): string | undefined
+  body: Record<string, unknown>
+}
+
+/** What a start answered: the code, and how to check it (or another one). */
+export interface Started {
+  code: string
+  check(code: string): Request
+}
+
+/** How to verify a number with one kind of server. */
+export interface Dialect {
+  headers: Record<string, string>
+  start(phone: string, address: string): Request
+  started(request: Request, answer: Answer): Started | undefined
+  approved(answer: Answer): boolean
+}
+
+const json = { 'content-type': 'application/json' }
+
+const verifyApi: Dialect = {
+  headers: { ...json, authorization: `Bearer ${apiKey}` },
+  start: (to, address) => ({ path: '/v1/verifications', address, body: { to, ip: address } }),
+  started({ address }, { status, body: { id, preview_code: code } }) {
+    if (status !== 201 || typeof id !== 'string' || typeof code !== 'string') return undefined
+    return { code, check: (code) => ({ path: `/v1/verifications/${id}/check`, address, body: { code } }) }
+  },
+  approved: ({ status, body }) =>
+    status === 200 && body['valid'] === true && typeof body['proof'] === 'string',
+}
+
+function betterAuth(checkPath: string, extra: Record<string, unknown>): Dialect {
+  return {
+    headers: json,
+    start: (phoneNumber, address) => ({
+      path: '/api/auth/phone-number/send-otp',
+      address,
+      body: { phoneNumber },
+    }),
+    started({ address, body: { phoneNumber } }, { status, header }) {
+      const code = header('x-bench-code')
+      if (status !== 200 || code === undefined) return undefined
+      return { code, check: (code) => ({ path: checkPath, address, body: { phoneNumber, code, ...extra } }) }
+    },
+    approved: ({ status, body }) => status === 200 && body['status'] === true,
+  }
+}
+
+export const dialects: Record<Target, Dialect> = {
+  floor: verifyApi,
+  countersign: verifyApi,
+  'better-auth': betterAuth('/api/auth/phone-number/verify', { disableSession: true }),
+  'better-auth-consume': betterAuth('/consume', {}),
+}
+
+/** Sends a request over one of the pool's kept connections and reads the whole answer. */
+export async function post(
+  pool: Pool,
+  { headers }: Dialect,
+  { path, address, body }: Request,
+): Promise<Answer> {
+  const response = await pool.request({
+    path,
+    method: 'POST',
+    headers: { ...headers, 'x-forwarded-for': address },
+    body: JSON.stringify(body),
+  })
+  const text = await response.body.text()
+  return {
+    status: response.statusCode,
+    header: (name) => response.headers[name]?.toString(),
+    body: JSON.parse(text) as Record<string, unknown>,
+  }
+}

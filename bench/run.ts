@@ -1,0 +1,177 @@
+/**
+ * Whole verifications over HTTP, side by side: every server runs in a process of its own, and the load goes round
+ * them in turn, so that whatever else the machine does falls on all of them. See README.md.
+ */
+import { writeFileSync } from 'node:fs'
+import { cpus } from 'node:os'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { loader, type Measured } from './load.ts'
+import { median, percentile, printTable } from './stats.ts'
+import {
+  addressPool,
+  scratch,
+  serverExists,
+  startTarget,
+  targetNamed,
+  targets,
+  type Running,
+  type Synchronous,
+  type Target,
+} from './targets.ts'
+
+interface Result {
+  target: Target
+  synchronous: Synchronous
+  verifications: number
+  /** CPU time of the server a verification: the median of the rounds, and the rounds. */
+  cpuMicros: number
+  cpuMicrosRounds: number[]
+  /** The same CPU time as a multiple of another's: the median of the quotients within each round. */
+  ratioToFloor?: number
+  ratioToBetterAuth?: number
+  ratioToBetterAuthConsume?: number
+  perSecond: number
+  startMs: { p50: number; p99: number }
+  checkMs: { p50: number; p99: number }
+  rssMb: number
+}
+
+const cpu = (measured: Measured) => measured.serverCpuMicros / measured.verifications
+const times = (ratio: number | undefined) => (ratio === undefined ? '-' : `${ratio.toFixed(2)}×`)
+const ms = ({ p50, p99 }: { p50: number; p99: number }) => `${p50.toFixed(1)} / ${p99.toFixed(1)}`
+
+const { values: flags } = parseArgs({
+  options: {
+    seconds: { type: 'string', default: '3' },
+    rounds: { type: 'string', default: '5' },
+    warmup: { type: 'string', default: '1' },
+    concurrency: { type: 'string', default: '32' },
+    addresses: { type: 'string' },
+    only: {
+      type: 'string',
+      default: targets.filter((target) => target !== 'countersign' || serverExists()).join(),
+    },
+    synchronous: { type: 'string', default: 'normal,full' },
+  },
+})
+const rounds = Number(flags.rounds)
+const only = flags.only.split(',').map(targetNamed)
+const space = scratch()
+const load = loader()
+const results: Result[] = []
+for (const synchronous of flags.synchronous.split(',')) {
+  if (synchronous !== 'normal' && synchronous !== 'full') throw new Error(`--synchronous ${synchronous}`)
+  const measured = await race(synchronous)
+  const figures = only.map((target) => summarize(target, synchronous, measured))
+  print(synchronous, figures)
+  results.push(...figures)
+}
+load.stop()
+space.remove()
+const machine = { node: process.version, cpu: cpus()[0]?.model ?? '', cpus: cpus().length }
+const settings = { ...flags, only: only.join() }
+const file = join(import.meta.dirname, 'results', 'latest.json')
+writeFileSync(
+  file,
+  `${JSON.stringify({ at: new Date().toISOString(), machine, settings, results }, null, 2)}\n`,
+)
+
+/** Runs all servers side by side and gives each the load in turn, in an order that rotates. */
+async function race(synchronous: Synchronous): Promise<Map<Target, Measured[]>> {
+  const running: Running[] = []
+  const measured = new Map<Target, Measured[]>(only.map((target) => [target, []]))
+  try {
+    for (const target of only) {
+      running.push(await startTarget({ target, synchronous, dataDir: join(space.dir, synchronous, target) }))
+    }
+    for (let round = 0; round < rounds; round++) {
+      for (let turn = 0; turn < running.length; turn++) {
+        const server = running[(round + turn) % running.length]
+        const done = server && measured.get(server.target)
+        if (!done) continue
+        done.push(
+          await load.run({
+            target: server.target,
+            origin: server.origin,
+            pid: server.pid,
+            concurrency: Number(flags.concurrency),
+            addresses: addressPool(server.target, flags.addresses),
+            from: done.at(-1)?.next ?? 0,
+            // The first time, the compiler has to get warm too.
+            warmupSeconds: Number(flags.warmup) * (round === 0 ? 3 : 1),
+            seconds: Number(flags.seconds),
+          }),
+        )
+      }
+    }
+  } finally {
+    await Promise.all(running.map((server) => server.stop()))
+  }
+  return measured
+}
+
+function summarize(target: Target, synchronous: Synchronous, all: Map<Target, Measured[]>): Result {
+  const rounds = all.get(target) ?? []
+  const ratioTo = (other: Target) => {
+    const others = all.get(other)
+    return others && median(rounds.map((round, i) => cpu(round) / cpu(others[i] ?? round)))
+  }
+  const latency = (key: 'startMs' | 'checkMs') => {
+    const values = rounds.flatMap((round) => [...round[key]])
+    return { p50: percentile(values, 0.5), p99: percentile(values, 0.99) }
+  }
+  const [floor, betterAuth, consume] = [
+    ratioTo('floor'),
+    ratioTo('better-auth'),
+    ratioTo('better-auth-consume'),
+  ]
+  return {
+    target,
+    synchronous,
+    verifications: rounds.reduce((sum, round) => sum + round.verifications, 0),
+    cpuMicros: median(rounds.map(cpu)),
+    cpuMicrosRounds: rounds.map(cpu),
+    ...(floor && { ratioToFloor: floor }),
+    ...(betterAuth && { ratioToBetterAuth: betterAuth }),
+    ...(consume && { ratioToBetterAuthConsume: consume }),
+    perSecond: median(rounds.map((round) => round.verifications / round.seconds)),
+    startMs: latency('startMs'),
+    checkMs: latency('checkMs'),
+    rssMb: (rounds.at(-1)?.rssBytes ?? 0) / 2 ** 20,
+  }
+}
+
+function print(synchronous: Synchronous, figures: readonly Result[]) {
+  console.log(
+    `\nsynchronous=${synchronous}: ${rounds} rounds of ${flags.seconds} s, ${flags.concurrency} connections`,
+  )
+  printTable([
+    [
+      'server',
+      'CPU µs',
+      'min–max',
+      '× floor',
+      '× b-a',
+      '× b-a-c',
+      'per s',
+      'start ms',
+      'check ms',
+      'RSS MB',
+      'done',
+    ],
+    ...figures.map((figure) => [
+      figure.target,
+      figure.cpuMicros.toFixed(0),
+      `${Math.min(...figure.cpuMicrosRounds).toFixed(0)}–${Math.max(...figure.cpuMicrosRounds).toFixed(0)}`,
+      times(figure.ratioToFloor),
+      times(figure.ratioToBetterAuth),
+      times(figure.ratioToBetterAuthConsume),
+      figure.perSecond.toFixed(0),
+      ms(figure.startMs),
+      ms(figure.checkMs),
+      figure.rssMb.toFixed(0),
+      String(figure.verifications),
+    ]),
+  ])
+}

@@ -1,0 +1,43 @@
+import { compose, type Countersign } from '../main.ts'
+import { type Config, ConfigError, loadEnvironment, readConfig } from '../config.ts'
+import { CountersignError } from '../primitives/errors.ts'
+
+/** Reads the settings of this folder, or says what is wrong with them and ends the process. */
+export function settingsOrExit(options: { dev?: boolean; quiet?: boolean } = {}): Config {
+  try {
+    const env = { ...loadEnvironment(process.cwd()) }
+    if (options.dev && env['NODE_ENV'] !== 'production') env['DEV_MODE'] ??= 'true'
+    // A command's own output must not mix with log lines.
+    if (options.quiet) env['LOG_LEVEL'] = 'silent'
+    return readConfig(env)
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error
+    console.error(error.message)
+    console.error('\nEvery setting: docs/configuration.md')
+    process.exit(1)
+  }
+}
+
+/** Runs a command on a Countersign without a port, and closes it. An error becomes one line and exit code 1. */
+export async function withCountersign(work: (countersign: Countersign) => Promise<void>): Promise<void> {
+  try {
+    const countersign = await compose(settingsOrExit({ quiet: true }))
+    try {
+      await work(countersign)
+    } finally {
+      await countersign.close()
+    }
+  } catch (error) {
+    console.error(messageOf(error))
+    process.exitCode = 1
+  }
+}
+
+/** What a person is told about an error. */
+export function messageOf(error: unknown): string {
+  if (error instanceof CountersignError) {
+    const wait = error.help.retryAfterSeconds
+    return `${error.code}: ${error.detail}${wait === undefined ? '' : ` (try again in ${wait} s)`}`
+  }
+  return error instanceof Error ? error.message : String(error)
+}

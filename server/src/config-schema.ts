@@ -1,0 +1,883 @@
+import { isIP } from 'node:net'
+import { getCountries } from 'libphonenumber-js/max'
+import { isCidr, parseIp } from './primitives/address.ts'
+
+/** What one text of the environment was read as: a value, or what is wrong with it, worded to follow the key. */
+export type Reading<T> =
+  { readonly ok: true; readonly value: T } | { readonly ok: false; readonly problem: string }
+
+/** The sections of the manual, in its order. */
+export const sections = {
+  server: 'Server',
+  secrets: 'Secrets and keys',
+  store: 'Store',
+  verification: 'Verifications',
+  limits: 'Limits',
+  guard: 'Where messages may go',
+  messaging: 'Messages',
+  twilio: 'Twilio',
+  signIn: 'Sign-in',
+  testing: 'Development and testing',
+  upkeep: 'Logs and retention',
+  notServed: 'Not served by this version',
+} as const
+
+/** The name of a section of the manual. */
+export type Section = keyof typeof sections
+
+/**
+ * One setting: how it is read, and all that the manual says of it. `T` is what a text is read as, `D` what the
+ * setting is when it is not given.
+ */
+export type Setting<T = unknown, D = unknown> = {
+  readonly kind: 'integer' | 'boolean' | 'choice' | 'text' | 'list'
+  readonly section: Section
+  /** One to three sentences for the manual. */
+  readonly about: string
+  /** The value when the setting is not given; undefined where there is none or it hangs on other settings. */
+  readonly fallback: D
+  /** The default as the manual says it; empty where there is none. */
+  readonly fallbackText: string
+  /** What is accepted, as the manual says it. */
+  readonly accepts: string
+  /** Reads a trimmed text. Never throws, and never repeats a secret in its problem. */
+  readonly parse: (text: string) => Reading<T>
+  /** Other names that mean the same setting. */
+  readonly older: readonly string[]
+  /** True when the value must never be shown; every name of it then also exists with `_FILE` at its end. */
+  readonly secret: boolean
+  /** A value for `.env.example`. */
+  readonly example: string
+  /** What `NODE_ENV=production` asks of it or refuses, as the manual says it. */
+  readonly inProduction?: string
+  /** The bounds of an integer, both allowed. */
+  readonly min?: number
+  readonly max?: number
+  readonly unit?: string
+}
+
+type Spec = {
+  readonly section: Section
+  readonly about: string
+  readonly fallbackText?: string
+  readonly older?: readonly string[]
+  readonly secret?: true
+  readonly example?: string
+  readonly inProduction?: string
+}
+
+const value = <T>(given: T): Reading<T> => ({ ok: true, value: given })
+const bad = (problem: string): { ok: false; problem: string } => ({ ok: false, problem })
+
+/** The value as a problem may repeat it: not when it is long, and not when it may hold a password. */
+function show(text: string): string {
+  return text.length > 40 || text.includes('@') ? 'the value given' : JSON.stringify(text)
+}
+
+function common(spec: Spec, fallbackText: string) {
+  return {
+    section: spec.section,
+    about: spec.about,
+    fallbackText: spec.fallbackText ?? fallbackText,
+    older: spec.older ?? [],
+    secret: spec.secret ?? false,
+    example: spec.example ?? fallbackText,
+    ...(spec.inProduction === undefined ? {} : { inProduction: spec.inProduction }),
+  }
+}
+
+function integer<D extends number | undefined>(
+  spec: Spec & { fallback: D; min: number; max: number; unit: string },
+): Setting<number, D> {
+  const { fallback, min, max, unit } = spec
+  const range = `${min} to ${max}`
+  return {
+    ...common(spec, fallback === undefined ? '' : String(fallback)),
+    kind: 'integer',
+    fallback,
+    accepts: `${range} ${unit}`.trimEnd(),
+    min,
+    max,
+    unit,
+    parse: (text) => {
+      const must = `must be a whole number${unit === '' ? '' : ` of ${unit}`} from ${range}`
+      // Number() alone would let "", "0x10", "1e3" and " " through, and a limit of NaN is no limit at all.
+      if (!/^(0|[1-9]\d{0,9})$/.test(text)) return bad(`${must}; ${show(text)} is not one`)
+      const number = Number(text)
+      return number >= min && number <= max ? value(number) : bad(`${must}; it is ${text}`)
+    },
+  }
+}
+
+function boolean<D extends boolean | undefined>(spec: Spec & { fallback: D }): Setting<boolean, D> {
+  return {
+    ...common(spec, spec.fallback === undefined ? '' : String(spec.fallback)),
+    kind: 'boolean',
+    fallback: spec.fallback,
+    accepts: '`true` or `false`',
+    parse: (text) => {
+      if (/^(true|1|yes)$/i.test(text)) return value(true)
+      if (/^(false|0|no)$/i.test(text)) return value(false)
+      return bad(`must be true or false; ${show(text)} is neither`)
+    },
+  }
+}
+
+function choice<const C extends string>(spec: Spec & { of: readonly C[]; fallback: C }): Setting<C, C> {
+  return {
+    ...common(spec, spec.fallback),
+    kind: 'choice',
+    fallback: spec.fallback,
+    accepts: spec.of.map((name) => `\`${name}\``).join(', '),
+    parse: (text) => {
+      const chosen = spec.of.find((name) => name === text)
+      return chosen === undefined
+        ? bad(`must be one of ${spec.of.join(', ')}; ${show(text)} is not`)
+        : value(chosen)
+    },
+  }
+}
+
+function text<D extends string | undefined>(
+  spec: Spec & { fallback: D; accepts: string; parse: (text: string) => Reading<string> },
+): Setting<string, D> {
+  return {
+    ...common(spec, spec.fallback ?? ''),
+    kind: 'text',
+    fallback: spec.fallback,
+    accepts: spec.accepts,
+    parse: spec.parse,
+  }
+}
+
+/** Reads a text that must match a pattern. The value is not repeated: a secret is easily put in the wrong line. */
+const matching =
+  (pattern: RegExp, must: string) =>
+  (text: string): Reading<string> =>
+    pattern.test(text) ? value(text) : bad(`must be ${must}`)
+
+type Items<T> = {
+  item: (text: string) => Reading<T>
+  /** What makes two items the same. */
+  identity: (item: T) => string
+}
+
+function parseList<T>(text: string, { item, identity }: Items<T>): Reading<readonly T[]> {
+  const items = new Map<string, T>()
+  for (const [index, part] of text.split(',').entries()) {
+    const at = `item ${index + 1}`
+    if (part.trim() === '') return bad(`${at} of the list is empty: is there a comma too many?`)
+    const read = item(part.trim())
+    if (!read.ok) return bad(`${at} ${read.problem}`)
+    const key = identity(read.value)
+    if (items.has(key)) return bad(`${at} is in the list already`)
+    items.set(key, read.value)
+  }
+  return value([...items.values()])
+}
+
+function list<T, D extends readonly T[] | undefined>(
+  spec: Spec & { fallback: D; accepts: string } & Items<T>,
+): Setting<readonly T[], D> {
+  return {
+    ...common(spec, ''),
+    kind: 'list',
+    fallback: spec.fallback,
+    accepts: spec.accepts,
+    parse: (text) => parseList(text, spec),
+  }
+}
+
+function listOrAll<T, D extends readonly T[] | undefined>(
+  spec: Spec & { fallback: D; accepts: string } & Items<T>,
+): Setting<readonly T[] | '*', D> {
+  return {
+    ...common(spec, ''),
+    kind: 'list',
+    fallback: spec.fallback,
+    accepts: spec.accepts,
+    parse: (text) => (text === '*' ? value('*' as const) : parseList(text, spec)),
+  }
+}
+
+/** A name people will look for that this version does not serve: doing nothing in silence would be worse. */
+function notServed(spec: Spec & { problem: string }): Setting<never, undefined> {
+  return {
+    ...common(spec, ''),
+    kind: 'text',
+    fallback: undefined,
+    accepts: 'nothing',
+    parse: () => bad(spec.problem),
+  }
+}
+
+/** True for a host that cannot be reached from another machine. */
+export function isLoopbackHost(host: string): boolean {
+  return (
+    host === 'localhost' ||
+    host.endsWith('.localhost') ||
+    host === '::1' ||
+    host === '[::1]' ||
+    (isIP(host) === 4 && host.startsWith('127.'))
+  )
+}
+
+function parseUrl(text: string, allowPath: boolean): Reading<string> {
+  const must = `must be an http:// or https:// URL ${allowPath ? '' : 'without a path'}`.trimEnd()
+  const url = URL.canParse(text) ? new URL(text) : undefined
+  if (url === undefined || !/^https?:\/\/[^/]/i.test(text)) return bad(`${must}; ${show(text)} is not one`)
+  if (url.username !== '' || url.password !== '') return bad(`${must} and without a user name or password`)
+  if (text.includes('?') || text.includes('#')) return bad(`${must}, without a query or fragment`)
+  if (!allowPath && url.pathname !== '/') return bad(`${must}; it has the path ${show(url.pathname)}`)
+  return value(`${url.origin}${url.pathname.replace(/\/+$/, '')}`)
+}
+
+function parseOrigin(text: string): Reading<string> {
+  const must = 'must be an exact origin such as https://app.example.com'
+  if (text === '*') return bad(`${must}; * stands alone or not at all`)
+  if (!/^[a-z][a-z0-9+.-]*:\/\/[^/?#@*\s\\]+$/i.test(text) || !URL.canParse(text))
+    return bad(`${must}, without a path, a slash at its end or a wildcard; ${show(text)} is not one`)
+  const { origin } = new URL(text)
+  // Apps send origins of their own schemes (capacitor://localhost), for which a URL knows no origin.
+  return value(origin === 'null' ? text.toLowerCase() : origin)
+}
+
+/** Reads one CIDR. A range so wide that anybody may be in it would let anybody forge an address. */
+function parseProxyRange(text: string): Reading<string> {
+  const [address = '', prefix] = text.split('/')
+  const version = isIP(address)
+  // Two halves make a whole as well as one /0 does, so the shortest prefix in real use is where this stops.
+  const isTooWide =
+    prefix !== undefined && /^\d{1,3}$/.test(prefix) && Number(prefix) < (version === 4 ? 8 : 7)
+  if (version !== 0 && isTooWide)
+    return bad(`is ${show(text)}, which trusts the whole internet: name the ranges of your own proxies`)
+  if (!isCidr(text))
+    return bad(`must be a range of addresses such as 10.0.0.0/8 or 192.0.2.7; ${show(text)} is not one`)
+  // ::ffff:0:0/97 is half of all IPv4, and reads like nothing of the kind.
+  if (version === 6 && isIP(parseIp(address) ?? '') === 4)
+    return bad(`is ${show(text)}, which stands for IPv4 addresses: write it as an IPv4 range`)
+  return value(text.toLowerCase())
+}
+
+const countries: ReadonlySet<string> = new Set(getCountries())
+
+function parseCountry(text: string): Reading<string> {
+  const code = text.toUpperCase()
+  if (countries.has(code)) return value(code)
+  const hint = code === 'UK' ? ' (the United Kingdom is GB)' : ''
+  return bad(`must be a country of two letters such as US (ISO 3166-1); ${show(text)} is not one${hint}`)
+}
+
+/** A phone number that sends nothing and has a code of its own. */
+export type TestPhone = {
+  /** E.164. */
+  readonly phone: string
+  readonly code: string
+}
+
+function parseTestPhone(text: string): Reading<TestPhone> {
+  const match = /^(\+[1-9]\d{6,14})=(\d{4,10})$/.exec(text)
+  const [, phone, code] = match ?? []
+  if (phone === undefined || code === undefined)
+    return bad('must be a number and a code of 4 to 10 digits, such as +15005550006=123456')
+  return value({ phone, code })
+}
+
+function parseDatabaseUrl(text: string): Reading<string> {
+  const scheme = /^(postgres|postgresql|mongodb|mongodb\+srv|mysql|mariadb):\/\//i.exec(text)?.[1]
+  if (scheme !== undefined)
+    return bad(`names ${scheme.toLowerCase()}://, which is not served by this version: use sqlite:path`)
+  // Two slashes mean a relative path to some and an absolute one to others; a lost database is no place to guess.
+  const path = /^sqlite:(?!\/\/|file:)([^\p{Cc}]+)$/u.exec(text)?.[1]
+  if (path === undefined) return bad('must be sqlite:path, such as sqlite:./data/countersign.db')
+  return value(path)
+}
+
+function parseServiceName(text: string): Reading<string> {
+  const must = 'must be 1 to 32 letters, digits, spaces and . - _'
+  if (text.length > 32 || !/^[\p{L}\p{N} ._-]+$/u.test(text)) return bad(must)
+  // Phones make a link of anything like example.com, and a code that arrives with a link teaches phishing.
+  if (/\.\p{L}{2,}/u.test(text) || /^www\./i.test(text))
+    return bad(`${must}, and nothing that reads as a link`)
+  return value(text)
+}
+
+function parseHost(text: string): Reading<string> {
+  const isName = /^(?=.{1,253}$)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$/i.test(text)
+  // 0.0.0 and 999.1.1.1 read as names, but nobody means them as such.
+  const isLikeAddress = /^[\d.]+$/.test(text)
+  if (isIP(text) !== 0 || (isName && !isLikeAddress)) return value(text)
+  return bad(`must be an address or a host name without a port; ${show(text)} is neither`)
+}
+
+function parseLocale(text: string): Reading<string> {
+  return /^[a-z]{2,3}(-[A-Z][a-z]{3})?(-([A-Z]{2}|\d{3}))?$/.test(text)
+    ? value(text)
+    : bad(`must be a language such as en or pt-BR; ${show(text)} is not one`)
+}
+
+/** The names `SMS_PROVIDER` may hold in this version; `mock` is the development inbox. */
+export const providerNames = ['twilio', 'mock'] as const
+
+/** The name of a provider this version can make. */
+export type ProviderName = (typeof providerNames)[number]
+
+function parseProvider(text: string): Reading<ProviderName> {
+  const name = providerNames.find((known) => known === text.toLowerCase())
+  if (name !== undefined) return value(name)
+  return bad(`must be one of ${providerNames.join(', ')}; ${show(text)} is not served by this version`)
+}
+
+/**
+ * Where messages may go in production when nobody said otherwise: short, and without the markets whose
+ * prices draw fraud.
+ */
+export const defaultCountries: readonly string[] =
+  'US CA GB IE AU NZ DE FR ES IT NL BE AT CH SE NO DK FI PT'.split(' ')
+
+const same = (item: string): string => item
+const sid = (prefix: string): RegExp => new RegExp(`^${prefix}[0-9a-fA-F]{32}$`)
+const secretText = (least: number): RegExp => new RegExp(`^[\\x21-\\x7e]{${least},512}$`)
+
+/**
+ * Every setting there is, in the manual's order. The types, the reading, `docs/configuration.md` and
+ * `.env.example` all come from here.
+ */
+export const settings = {
+  NODE_ENV: choice({
+    section: 'server',
+    about:
+      'What this process is for. `production` refuses whatever is only safe on a developer’s machine; any other spelling of it is refused too, so that `prod` is never taken for development.',
+    of: ['production', 'development', 'test'],
+    fallback: 'development',
+  }),
+  PORT: integer({
+    section: 'server',
+    about: 'The TCP port to listen on; 0 takes any free one.',
+    fallback: 8080,
+    min: 0,
+    max: 65535,
+    unit: '',
+  }),
+  HOST: text({
+    section: 'server',
+    about: 'The address to listen on.',
+    fallback: undefined,
+    fallbackText: '127.0.0.1; in production 0.0.0.0',
+    accepts: 'an address or host name',
+    parse: parseHost,
+    example: '127.0.0.1',
+  }),
+  PUBLIC_URL: text({
+    section: 'server',
+    about:
+      'The address people and vendors reach this server at. It is the issuer (`iss`) of proofs, and signed delivery receipts are checked against it, never against what a request claims.',
+    fallback: undefined,
+    fallbackText: 'http://localhost:PORT',
+    accepts: 'an http(s) URL without a path',
+    parse: (text) => parseUrl(text, false),
+    example: 'https://verify.example.com',
+    inProduction: 'must be `https://`, unless the host is `localhost`',
+  }),
+  CORS_ORIGINS: listOrAll({
+    section: 'server',
+    about: 'The origins whose pages may call with a publishable key. Empty: none.',
+    fallback: [],
+    accepts: 'exact origins; `*` in development',
+    item: parseOrigin,
+    identity: same,
+    example: 'https://app.example.com',
+    inProduction: '`*` is refused',
+  }),
+  TRUSTED_PROXIES: list({
+    section: 'server',
+    about:
+      'The address ranges of your own reverse proxies; only they may say who is behind them (`X-Forwarded-For`). Empty: nobody is believed. Ranges that hold the whole internet are refused.',
+    fallback: [],
+    accepts: 'CIDR ranges and addresses',
+    item: parseProxyRange,
+    identity: same,
+    example: '10.0.0.0/8',
+  }),
+  REQUEST_TIMEOUT_SECONDS: integer({
+    section: 'server',
+    about: 'How long a request may take before it is ended. Not shorter than `START_DEADLINE_MS`.',
+    fallback: 30,
+    min: 1,
+    max: 120,
+    unit: 'seconds',
+  }),
+  DOCS_ENABLED: boolean({
+    section: 'server',
+    about: 'Whether `/docs` and `/openapi.json` are served.',
+    fallback: true,
+  }),
+  METRICS_TOKEN: text({
+    section: 'server',
+    about:
+      'The bearer token that `GET /metrics` asks for. Without it the metrics are open to whoever reaches the port.',
+    fallback: undefined,
+    accepts: '16 or more characters, no spaces',
+    parse: matching(secretText(16), '16 to 512 characters without spaces'),
+    secret: true,
+    inProduction: 'a guessable value is refused',
+  }),
+
+  SECRET_KEY: text({
+    section: 'secrets',
+    about:
+      'The key that codes, their digests and proofs are derived from. Outside production one is made at the first start and kept in `DATA_DIR`. Make one with `openssl rand -base64 48`.',
+    fallback: undefined,
+    accepts: 'any text without a comma',
+    parse: matching(/^[^,\p{Cc}]{1,1024}$/u, '1 to 1024 characters without a comma or line break'),
+    secret: true,
+    inProduction: 'required, 32 characters or more, and nothing guessable',
+  }),
+  SECRET_KEYS_PREVIOUS: list({
+    section: 'secrets',
+    about:
+      'Earlier values of `SECRET_KEY`, newest first. What they made is still accepted; nothing new is made with them. Take one out when the longest-lived thing it made has expired.',
+    fallback: [],
+    accepts: 'comma-separated keys',
+    item: matching(/^[^,\p{Cc}]{1,1024}$/u, '1 to 1024 characters without a comma or line break'),
+    identity: same,
+    secret: true,
+    inProduction: 'held to the same rules as `SECRET_KEY`',
+  }),
+  API_KEYS: list({
+    section: 'secrets',
+    about:
+      'Fixed API keys, besides those made with `countersign keys create`: `sk_…` for backends, `pk_…` for browsers. At least 24 characters follow the prefix.',
+    fallback: [],
+    accepts: 'comma-separated keys',
+    item: matching(
+      /^(sk|pk)_[A-Za-z0-9_-]{24,200}$/,
+      'sk_ or pk_ followed by 24 to 200 letters, digits, - and _',
+    ),
+    identity: same,
+    secret: true,
+    inProduction: 'a guessable key is refused',
+  }),
+
+  DATA_DIR: text({
+    section: 'store',
+    about:
+      'The folder of what the server keeps: the database, and what it makes for itself at the first start.',
+    fallback: './data',
+    accepts: 'a path',
+    parse: matching(/^[^\p{Cc}]{1,4096}$/u, 'a path'),
+  }),
+  DATABASE_URL: text({
+    section: 'store',
+    about:
+      'Where the database is. This version serves SQLite; the path is relative to the working directory. `sqlite::memory:` keeps nothing.',
+    fallback: undefined,
+    fallbackText: 'countersign.db in DATA_DIR',
+    accepts: '`sqlite:path`',
+    parse: parseDatabaseUrl,
+    secret: true,
+    example: 'sqlite:./data/countersign.db',
+    inProduction: '`sqlite::memory:` is refused',
+  }),
+  SQLITE_SYNCHRONOUS: choice({
+    section: 'store',
+    about:
+      'How sure a write is. `full` survives a power cut; `normal` is faster and may then lose the last moments, with the guesses counted in them.',
+    of: ['full', 'normal'],
+    fallback: 'full',
+  }),
+
+  CODE_LENGTH: integer({
+    section: 'verification',
+    about: 'How long a code is. Shorter than 6 is too easily guessed and is refused.',
+    fallback: 6,
+    min: 6,
+    max: 10,
+    unit: 'digits',
+  }),
+  CODE_TTL_SECONDS: integer({
+    section: 'verification',
+    about: 'How long a code is good for. More than ten minutes is refused.',
+    fallback: 600,
+    min: 30,
+    max: 600,
+    unit: 'seconds',
+  }),
+  CODE_TTL_SECOND_FACTOR_SECONDS: integer({
+    section: 'verification',
+    about: 'How long a code is good for when its purpose is `second_factor`.',
+    fallback: 300,
+    min: 30,
+    max: 600,
+    unit: 'seconds',
+  }),
+  CHECKS_PER_VERIFICATION: integer({
+    section: 'verification',
+    about: 'How many guesses a verification takes before it locks.',
+    fallback: 5,
+    min: 1,
+    max: 10,
+    unit: 'checks',
+  }),
+  SENDS_PER_VERIFICATION: integer({
+    section: 'verification',
+    about: 'How many messages a verification may send, the first one included.',
+    fallback: 5,
+    min: 1,
+    max: 10,
+    unit: 'messages',
+  }),
+  RESEND_COOLDOWN_SECONDS: integer({
+    section: 'verification',
+    about: 'The wait before the first resend; it grows with each one. Not longer than `CODE_TTL_SECONDS`.',
+    fallback: 30,
+    min: 1,
+    max: 600,
+    unit: 'seconds',
+  }),
+  RESEND_COOLDOWN_MAX_SECONDS: integer({
+    section: 'verification',
+    about: 'The longest that wait grows to. Not shorter than `RESEND_COOLDOWN_SECONDS`.',
+    fallback: 600,
+    min: 1,
+    max: 3600,
+    unit: 'seconds',
+  }),
+  START_DEADLINE_MS: integer({
+    section: 'verification',
+    about:
+      'A start is answered by then, even when the provider has not; the send goes on. Not longer than `REQUEST_TIMEOUT_SECONDS`.',
+    fallback: 8000,
+    min: 500,
+    max: 30_000,
+    unit: 'milliseconds',
+  }),
+
+  SMS_RATE_LIMIT_PER_PHONE: integer({
+    section: 'limits',
+    about: 'How many messages a number gets in `SMS_RATE_LIMIT_WINDOW`.',
+    older: ['TWILIO_MAX_SMS_PER_HOUR'],
+    fallback: 5,
+    min: 1,
+    max: 1000,
+    unit: 'messages',
+  }),
+  SMS_RATE_LIMIT_WINDOW: integer({
+    section: 'limits',
+    about:
+      'The window of that limit, in seconds (not milliseconds). Only 3600 goes with `TWILIO_MAX_SMS_PER_HOUR`.',
+    fallback: 3600,
+    min: 60,
+    max: 86_400,
+    unit: 'seconds',
+  }),
+  SMS_MAX_PER_PHONE_DAY: integer({
+    section: 'limits',
+    about: 'How many messages a number gets in 24 hours.',
+    older: ['TWILIO_MAX_SMS_PER_DAY'],
+    fallback: 10,
+    min: 1,
+    max: 1000,
+    unit: 'messages',
+  }),
+  WRONG_CHECKS_PER_PHONE_DAY: integer({
+    section: 'limits',
+    about:
+      'How many wrong codes a number takes in 24 hours, over all its verifications: resends, cancels and new starts do not reset it.',
+    fallback: 20,
+    min: 1,
+    max: 100,
+    unit: 'checks',
+  }),
+  WRONG_CHECKS_PER_ADDRESS_DAY: integer({
+    section: 'limits',
+    about: 'How many wrong codes an end user’s address may give in 24 hours, over all numbers.',
+    fallback: 50,
+    min: 1,
+    max: 1000,
+    unit: 'checks',
+  }),
+  STARTS_PER_ADDRESS_HOUR: integer({
+    section: 'limits',
+    about: 'How many starts and resends an end user’s address gets in an hour; IPv6 counts by /64.',
+    fallback: 30,
+    min: 1,
+    max: 1000,
+    unit: 'starts',
+  }),
+  CHECKS_PER_ADDRESS_HOUR: integer({
+    section: 'limits',
+    about: 'How many checks an end user’s address gets in an hour; IPv6 counts by /64.',
+    fallback: 60,
+    min: 1,
+    max: 1000,
+    unit: 'checks',
+  }),
+  PUBLISHABLE_STARTS_PER_ADDRESS_HOUR: integer({
+    section: 'limits',
+    about:
+      'The same for calls with a publishable key, which anyone can copy from a page. Not more than `STARTS_PER_ADDRESS_HOUR`.',
+    fallback: undefined,
+    fallbackText: '15, or STARTS_PER_ADDRESS_HOUR where that is less',
+    example: '15',
+    min: 1,
+    max: 1000,
+    unit: 'starts',
+  }),
+  PUBLISHABLE_CHECKS_PER_ADDRESS_HOUR: integer({
+    section: 'limits',
+    about: 'The same for checks with a publishable key. Not more than `CHECKS_PER_ADDRESS_HOUR`.',
+    fallback: undefined,
+    fallbackText: '30, or CHECKS_PER_ADDRESS_HOUR where that is less',
+    example: '30',
+    min: 1,
+    max: 1000,
+    unit: 'checks',
+  }),
+
+  PUBLISHABLE_READS_PER_ADDRESS_HOUR: integer({
+    section: 'limits',
+    about: 'How many reads and look-ups with a publishable key an address gets in an hour.',
+    fallback: 600,
+    min: 1,
+    max: 1000,
+    unit: 'reads',
+  }),
+  MESSAGES_PER_PHONE_HOUR: integer({
+    section: 'limits',
+    about: 'How many texts of your own (`POST /v1/messages`) a number gets in an hour.',
+    fallback: 30,
+    min: 1,
+    max: 1000,
+    unit: 'messages',
+  }),
+
+  ALLOWED_COUNTRIES: listOrAll({
+    section: 'guard',
+    about:
+      'The countries messages may go to; `*` is every country. The production default is short on purpose: where a message is dear, fraud follows, so such a market needs your explicit yes.',
+    fallback: undefined,
+    fallbackText: `*; in production ${defaultCountries.join(',')}`,
+    accepts: 'countries of two letters, or `*`',
+    item: parseCountry,
+    identity: same,
+    example: 'US,CA,GB',
+  }),
+  ALLOW_VOIP: boolean({
+    section: 'guard',
+    about: 'Whether internet telephone numbers (VoIP) get messages.',
+    fallback: true,
+  }),
+
+  SMS_PROVIDER: list({
+    section: 'messaging',
+    about:
+      'Who carries the messages: one name, or several in order of preference. `mock` is the development inbox.',
+    fallback: undefined,
+    fallbackText: 'twilio when a Twilio credential is given; otherwise mock, and in production none',
+    accepts: '`twilio`, `mock`',
+    item: parseProvider,
+    identity: same,
+    example: 'twilio',
+    inProduction: 'required unless Twilio credentials are given; `mock` is refused',
+  }),
+  SMS_MOCK_MODE: boolean({
+    section: 'messaging',
+    about:
+      '`true` means `SMS_PROVIDER=mock`. `false` means that the inbox is never used: without a provider the server then does not start.',
+    fallback: undefined,
+    example: 'true',
+    inProduction: '`true` is refused',
+  }),
+  SERVICE_NAME: text({
+    section: 'messaging',
+    about: 'The name people read in the message. It must not read as a link.',
+    fallback: 'Countersign',
+    accepts: '1 to 32 letters, digits, spaces and `.` `-` `_`',
+    parse: parseServiceName,
+  }),
+  DEFAULT_LOCALE: text({
+    section: 'messaging',
+    about: 'The language of a message when a start names none.',
+    fallback: 'en',
+    accepts: 'a language tag',
+    parse: parseLocale,
+  }),
+
+  TWILIO_ACCOUNT_SID: text({
+    section: 'twilio',
+    about: 'The account that sends.',
+    older: ['SMS_API_KEY'],
+    fallback: undefined,
+    accepts: '`AC` and 32 hexadecimal digits',
+    parse: matching(sid('AC'), 'AC followed by 32 hexadecimal digits'),
+  }),
+  TWILIO_AUTH_TOKEN: text({
+    section: 'twilio',
+    about:
+      'The account’s auth token. Twilio signs delivery receipts with it: without it they cannot be checked and are refused.',
+    older: ['SMS_API_SECRET'],
+    fallback: undefined,
+    accepts: '16 or more characters, no spaces',
+    parse: matching(secretText(16), '16 to 512 characters without spaces'),
+    secret: true,
+  }),
+  TWILIO_API_KEY_SID: text({
+    section: 'twilio',
+    about: 'An API key to send with in place of the auth token. Goes with `TWILIO_API_KEY_SECRET`.',
+    fallback: undefined,
+    accepts: '`SK` and 32 hexadecimal digits',
+    parse: matching(sid('SK'), 'SK followed by 32 hexadecimal digits'),
+  }),
+  TWILIO_API_KEY_SECRET: text({
+    section: 'twilio',
+    about: 'The secret of that API key.',
+    fallback: undefined,
+    accepts: '16 or more characters, no spaces',
+    parse: matching(secretText(16), '16 to 512 characters without spaces'),
+    secret: true,
+  }),
+  TWILIO_PHONE_NUMBER: text({
+    section: 'twilio',
+    about:
+      'Who the message is from: a number in E.164, a short code, or a sender name of up to 11 letters and digits. Needed unless `TWILIO_MESSAGING_SERVICE_SID` is given.',
+    older: ['TWILIO_FROM_NUMBER', 'SMS_SENDER_ID'],
+    fallback: undefined,
+    accepts: '`+15551234567`, `12345` or `MyBrand`',
+    parse: matching(
+      /^(\+[1-9]\d{6,14}|\d{3,8}|(?=.*[A-Za-z])[A-Za-z0-9 ]{1,11})$/,
+      'a number such as +15551234567, a short code of 3 to 8 digits, or a sender name of up to 11 letters and digits',
+    ),
+    example: '+15551234567',
+  }),
+  TWILIO_MESSAGING_SERVICE_SID: text({
+    section: 'twilio',
+    about: 'The messaging service to send through. Given with a number, the service sends.',
+    fallback: undefined,
+    accepts: '`MG` and 32 hexadecimal digits',
+    parse: matching(sid('MG'), 'MG followed by 32 hexadecimal digits'),
+  }),
+  TWILIO_MAX_RETRIES: integer({
+    section: 'twilio',
+    about:
+      'How often a call is made again when Twilio surely did not take the message. A call whose answer was lost is not made again.',
+    fallback: 3,
+    min: 0,
+    max: 10,
+    unit: 'retries',
+  }),
+  TWILIO_RETRY_DELAY_MS: integer({
+    section: 'twilio',
+    about: 'The wait before the first retry.',
+    fallback: 1000,
+    min: 0,
+    max: 60_000,
+    unit: 'milliseconds',
+  }),
+  TWILIO_REQUEST_TIMEOUT_SECS: integer({
+    section: 'twilio',
+    about: 'How long one call may take.',
+    fallback: 30,
+    min: 1,
+    max: 60,
+    unit: 'seconds',
+  }),
+  TWILIO_BASE_URL: text({
+    section: 'twilio',
+    about: 'Where Twilio’s API is, for a proxy or a test server.',
+    fallback: undefined,
+    fallbackText: 'Twilio’s own',
+    accepts: 'an http(s) URL',
+    parse: (text) => parseUrl(text, true),
+    inProduction: 'must be `https://`, unless the host is this machine',
+  }),
+
+  ACCESS_TOKEN_EXPIRE_MINUTES: integer({
+    section: 'signIn',
+    about: 'How long an access token is good for.',
+    fallback: 15,
+    min: 1,
+    max: 1440,
+    unit: 'minutes',
+  }),
+
+  DEV_MODE: boolean({
+    section: 'testing',
+    about:
+      'Serves the inbox at `/dev/inbox` and tells the code in the answer to a start. For a developer’s machine; `npm start` turns it on.',
+    fallback: false,
+    inProduction: '`true` is refused',
+  }),
+  DEV_PREVIEW_CODE: text({
+    section: 'testing',
+    about: 'The code that the sign-in API answers with in dev mode. Only with `DEV_MODE=true`.',
+    fallback: '123456',
+    accepts: '6 to 10 digits',
+    parse: matching(/^\d{6,10}$/, '6 to 10 digits'),
+    inProduction: 'refused',
+  }),
+  TEST_PHONE_NUMBERS: list({
+    section: 'testing',
+    about:
+      'Numbers with a fixed code, for app store review and CI: nothing is sent to them and no limits apply.',
+    fallback: [],
+    accepts: '`number=code`, comma-separated',
+    item: parseTestPhone,
+    identity: (item) => item.phone,
+    secret: true,
+    example: '+15005550006=123456',
+    inProduction: 'codes such as 123456 or 000000 are refused',
+  }),
+
+  LOG_LEVEL: choice({
+    section: 'upkeep',
+    about: 'How much is logged. No level logs a code, a key or a whole phone number.',
+    of: ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'],
+    fallback: 'info',
+  }),
+  RETENTION_DAYS: integer({
+    section: 'upkeep',
+    about: 'How long ended verifications and messages are kept.',
+    fallback: 30,
+    min: 1,
+    max: 3650,
+    unit: 'days',
+  }),
+  IDEMPOTENCY_HOURS: integer({
+    section: 'upkeep',
+    about: 'How long an `Idempotency-Key` is remembered.',
+    fallback: 24,
+    min: 1,
+    max: 168,
+    unit: 'hours',
+  }),
+
+  REDIS_URL: notServed({
+    section: 'notServed',
+    about: 'Counters shared between machines.',
+    problem: 'is not served by this version: counters are kept in the database; take it out',
+    secret: true,
+  }),
+  TWILIO_VERIFY_SERVICE_SID: notServed({
+    section: 'notServed',
+    about: 'Verifications whose code Twilio Verify owns.',
+    problem: 'is not served by this version: Countersign makes the codes itself; take it out',
+  }),
+} as const satisfies Record<string, Setting>
+
+/** The name of a setting. */
+export type SettingKey = keyof typeof settings
+
+/** What every setting was read as; undefined where it was not given and has no default of its own. */
+export type Values = {
+  readonly [K in SettingKey]: (typeof settings)[K] extends Setting<infer T, infer D>
+    ? undefined extends D
+      ? T | undefined
+      : T
+    : never
+}
+
+/** Every setting with its name, in the manual's order. */
+export const settingList: readonly (readonly [SettingKey, Setting])[] = Object.keys(settings)
+  .filter((key): key is SettingKey => Object.hasOwn(settings, key))
+  .map((key) => [key, settings[key]] as const)

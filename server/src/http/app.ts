@@ -1,0 +1,179 @@
+import cors from '@fastify/cors'
+import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
+import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
+import type { ApiKey } from '../keys/keys.ts'
+import { CountersignError } from '../primitives/errors.ts'
+import { makeId } from '../primitives/ids.ts'
+import { type Access, authenticate, isAllowedOrigin } from './access.ts'
+import { makeClientAddress } from './client-address.ts'
+import { registerDevRoutes } from './dev/routes.ts'
+import { errorHeaders, toCountersignError, toProblem } from './errors.ts'
+import { registerOpenApi } from './openapi.ts'
+import { registerOperations } from './operations.ts'
+import type { Services } from './services.ts'
+import { registerV1 } from './v1/routes.ts'
+
+/** The server, with TypeBox schemas as the types of its handlers. */
+export type App = FastifyInstance<
+  import('node:http').Server,
+  import('node:http').IncomingMessage,
+  import('node:http').ServerResponse,
+  import('fastify').FastifyBaseLogger,
+  TypeBoxTypeProvider
+>
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** Who may call the route. Every route says it; see `access.ts`. */
+    access?: Access
+  }
+  interface FastifyRequest {
+    access: { key: ApiKey; address: string }
+    /** What the log line of the request tells besides the usual. */
+    note: Record<string, unknown> | null
+  }
+}
+
+/** The largest body, in bytes. */
+const BODY_LIMIT = 65_536
+
+const SECURITY_HEADERS: Readonly<Record<string, string>> = Object.freeze({
+  'cache-control': 'no-store',
+  'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
+  'cross-origin-resource-policy': 'same-origin',
+  'referrer-policy': 'no-referrer',
+  'x-content-type-options': 'nosniff',
+})
+const HSTS = 'max-age=31536000; includeSubDomains'
+
+/** Builds the HTTP face of the services. It listens to nothing yet. */
+export async function buildApp(services: Services): Promise<App> {
+  const { settings } = services
+  const app = fastify({
+    logger: false,
+    bodyLimit: BODY_LIMIT,
+    requestTimeout: settings.requestTimeoutSeconds * 1000,
+    connectionTimeout: settings.requestTimeoutSeconds * 1000,
+    keepAliveTimeout: 72_000,
+    routerOptions: { maxParamLength: 200 },
+    genReqId: () => makeId('req_', services.clock.now()),
+    ajv: {
+      customOptions: { removeAdditional: false, coerceTypes: false, useDefaults: true, allErrors: false },
+    },
+    clientErrorHandler,
+  }).withTypeProvider<TypeBoxTypeProvider>()
+
+  // JSON is the only language spoken here; text/plain would let a form post without a preflight.
+  app.removeContentTypeParser('text/plain')
+  app.decorateRequest('access')
+  app.decorateRequest('note', null)
+  await registerCors(app, services)
+  registerHooks(app, services)
+  app.setNotFoundHandler((request) => {
+    throw new CountersignError('not_found', `There is no ${request.method} ${pathOf(request)}`)
+  })
+  app.setErrorHandler((error, request, reply) => answerError(services, error, request, reply))
+  await registerOpenApi(app, services)
+  registerV1(app, services)
+  registerOperations(app, services)
+  if (services.inbox && settings.devMode) registerDevRoutes(app, services.inbox, settings.publicUrl)
+  return app
+}
+
+async function registerCors(app: App, services: Services): Promise<void> {
+  await app.register(cors, {
+    origin: (origin, done) => {
+      done(null, origin !== undefined && isAllowedOrigin(services.settings, origin) ? origin : false)
+    },
+    methods: ['GET', 'POST'],
+    allowedHeaders: ['authorization', 'content-type', 'idempotency-key'],
+    exposedHeaders: ['retry-after', 'ratelimit', 'ratelimit-policy', 'x-request-id'],
+    maxAge: 600,
+    strictPreflight: false,
+  })
+}
+
+function registerHooks(app: App, services: Services): void {
+  const clientAddress = makeClientAddress(services.settings.trustedProxies)
+  const hsts = services.settings.production && services.settings.publicUrl.startsWith('https:')
+  app.addHook('onRequest', async (request, reply) => {
+    const raw = reply.raw
+    for (const name in SECURITY_HEADERS) raw.setHeader(name, SECURITY_HEADERS[name] ?? '')
+    if (hsts) raw.setHeader('strict-transport-security', HSTS)
+    raw.setHeader('x-request-id', request.id)
+    const access = request.routeOptions.config.access
+    if (access === undefined || access === 'open') return
+    const address = clientAddress(request.socket.remoteAddress, request.headers['x-forwarded-for'])
+    request.access = { key: await authenticate(services, request, access), address }
+  })
+  const seconds = new Map<string, { observe(value: number): void }>()
+  app.addHook('onResponse', async (request, reply) => {
+    const route = request.routeOptions.url ?? 'none'
+    const elapsed = reply.elapsedTime / 1000
+    const key = `${request.method} ${route} ${reply.statusCode}`
+    let series = seconds.get(key)
+    if (!series) {
+      series = services.metrics.requestSeconds.labels(request.method, route, String(reply.statusCode))
+      seconds.set(key, series)
+    }
+    series.observe(elapsed)
+    services.log.info(
+      {
+        req: request.id,
+        method: request.method,
+        route,
+        status: reply.statusCode,
+        ms: Math.round(elapsed * 10_000) / 10,
+        ...request.note,
+      },
+      'request',
+    )
+  })
+}
+
+function answerError(
+  services: Services,
+  thrown: unknown,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): FastifyReply {
+  const error = toCountersignError(thrown)
+  services.metrics.errors.inc({ code: error.code })
+  if (error.help.limit !== undefined) services.metrics.limited.inc({ limit: error.help.limit })
+  request.note = {
+    ...request.note,
+    error: error.code,
+    ...(error.help.limit ? { limit: error.help.limit } : {}),
+  }
+  const problem = toProblem(error, request.id)
+  if (problem.status >= 500) services.log.error({ req: request.id, err: error.cause ?? error }, error.code)
+  return reply.code(problem.status).headers(errorHeaders(error)).send(JSON.stringify(problem))
+}
+
+function pathOf(request: FastifyRequest): string {
+  // What the caller wrote goes back only as far as it is a plain path.
+  const path = request.url.split('?', 1)[0] ?? ''
+  return /^[\w./-]{1,100}$/.test(path) ? path : 'such path'
+}
+
+/** Answers bytes that are not HTTP, before there is a request. */
+function clientErrorHandler(error: NodeJS.ErrnoException, socket: import('node:net').Socket): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) {
+    socket.destroy()
+    return
+  }
+  const timeout = error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
+  const tooLarge = error.code === 'HPE_HEADER_OVERFLOW'
+  const status = timeout ? '408 Request Timeout' : tooLarge ? '431 Headers Too Large' : '400 Bad Request'
+  const code = timeout ? 'request_timeout' : 'invalid_request'
+  const body = JSON.stringify({
+    type: `/docs/errors#${code}`,
+    title: status.slice(4),
+    status: Number(status.slice(0, 3)),
+    detail: 'The request cannot be read as HTTP',
+    code,
+  })
+  socket.end(
+    `HTTP/1.1 ${status}\r\nContent-Type: application/problem+json\r\nContent-Length: ${body.length}\r\nConnection: close\r\n\r\n${body}`,
+  )
+}

@@ -1,0 +1,65 @@
+import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client'
+
+const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
+
+/** What Prometheus may scrape. No label holds a number, an id or a code: labels are words from our own lists. */
+export type Metrics = ReturnType<typeof makeMetrics>
+
+/** Makes a registry of its own, so that two servers in one process do not share figures. */
+export function makeMetrics() {
+  const registry = new Registry()
+  collectDefaultMetrics({ register: registry })
+  const registers = [registry]
+  return {
+    registry,
+    starts: new Counter({
+      name: 'countersign_starts_total',
+      help: 'Starts by purpose and by what they came to: opened, resent, blocked, failed.',
+      labelNames: ['purpose', 'outcome'],
+      registers,
+    }),
+    checks: new Counter({
+      name: 'countersign_checks_total',
+      help: 'Checks by reason.',
+      labelNames: ['reason'],
+      registers,
+    }),
+    sends: new Counter({
+      name: 'countersign_sends_total',
+      help: 'Messages handed to a provider, by provider, channel and outcome.',
+      labelNames: ['provider', 'channel', 'outcome'],
+      registers,
+    }),
+    sendSeconds: new Histogram({
+      name: 'countersign_send_duration_seconds',
+      help: 'How long a provider took to answer.',
+      labelNames: ['provider'],
+      buckets: SECONDS,
+      registers,
+    }),
+    limited: new Counter({
+      name: 'countersign_limited_total',
+      help: 'Requests refused by a limit, by its name.',
+      labelNames: ['limit'],
+      registers,
+    }),
+    errors: new Counter({
+      name: 'countersign_errors_total',
+      help: 'Error answers by code.',
+      labelNames: ['code'],
+      registers,
+    }),
+    requestSeconds: new Histogram({
+      name: 'countersign_request_duration_seconds',
+      help: 'Requests by route and status.',
+      labelNames: ['method', 'route', 'status'],
+      buckets: SECONDS,
+      registers,
+    }),
+    wrongRateAlarm: new Gauge({
+      name: 'countersign_wrong_rate_alarm',
+      help: '1 while most checks over the whole service are wrong guesses, which is what guessing looks like.',
+      registers,
+    }),
+  }
+}

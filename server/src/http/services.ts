@@ -1,0 +1,44 @@
+import type { Logger } from 'pino'
+import type { GuardPolicy } from '../guard/guard.ts'
+import type { Counters } from '../limits/counters.ts'
+import type { Keys } from '../keys/keys.ts'
+import type { Inbox } from '../messaging/inbox.ts'
+import type { Messenger } from '../messaging/messenger.ts'
+import type { Clock } from '../primitives/clock.ts'
+import type { KeyRing } from '../primitives/secrets.ts'
+import type { Verifier } from '../verify/verifier.ts'
+import type { WrongRateAlarm } from '../verify/alarm.ts'
+import type { Metrics } from './metrics.ts'
+
+/** What the HTTP face needs of the rest; the composition root fills it. */
+export type Services = {
+  readonly verifier: Verifier
+  readonly messenger: Messenger
+  readonly counters: Counters
+  readonly guard: GuardPolicy
+  readonly keys: Keys
+  readonly ring: KeyRing
+  readonly clock: Clock
+  readonly metrics: Metrics
+  readonly alarm: WrongRateAlarm
+  readonly log: Logger
+  /** Resolves when the store and the limiter answer; rejects otherwise. */
+  readonly ready: () => Promise<void>
+  /** The local inbox; present with the provider `mock`. */
+  readonly inbox?: Inbox
+  readonly settings: HttpSettings
+}
+
+/** How the HTTP face behaves. */
+export type HttpSettings = {
+  readonly publicUrl: string
+  readonly corsOrigins: '*' | readonly string[]
+  readonly trustedProxies: readonly string[]
+  readonly docsEnabled: boolean
+  readonly metricsToken: string | undefined
+  readonly requestTimeoutSeconds: number
+  readonly devMode: boolean
+  readonly production: boolean
+  readonly publishableReadsPerAddressHour: number
+  readonly messagesPerPhoneHour: number
+}

@@ -1,0 +1,49 @@
+import { Type } from 'typebox'
+import { maskPhone } from '../../primitives/phone.ts'
+import type { Caller } from '../../verify/rules.ts'
+import type { Checked } from '../../verify/verifier.ts'
+import { callerOf } from '../access.ts'
+import type { App } from '../app.ts'
+import { Code, problems, VerificationParams, verificationView } from '../schemas.ts'
+import type { Services } from '../services.ts'
+
+const schema = {
+  summary: 'Check a code',
+  tags: ['Verifications'],
+  params: VerificationParams,
+  body: Type.Object({ code: Code }, { additionalProperties: false }),
+  response: {
+    200: Type.Ref('CheckedVerification', {
+      description: 'Judged; a wrong or late code is an answer, not an error',
+    }),
+    ...problems(400, 401, 403, 404, 413, 415, 429, 503),
+  },
+}
+
+/** `POST /v1/verifications/{id}/check`. Limits: the address's checks and the number's wrong guesses. */
+export function checkVerification(app: App, services: Services): void {
+  app.post('/v1/verifications/:id/check', { schema, config: { access: 'any' } }, async (request) => {
+    const caller = callerOf(request)
+    const checked = await services.verifier.check(request.params.id, request.body.code, caller)
+    return answerCheck(services, request, caller, checked)
+  })
+}
+
+/** Counts, logs and shows what a check found. */
+export async function answerCheck(
+  services: Services,
+  request: { note: Record<string, unknown> | null },
+  caller: Caller,
+  { valid, reason, proof, verification }: Checked,
+) {
+  services.metrics.checks.labels(reason).inc()
+  services.alarm.count(reason)
+  request.note = { verification: verification.id, to: maskPhone(verification.to), reason }
+  const sends = caller.publishable ? undefined : await services.messenger.sendsOf(verification.id)
+  return {
+    ...verificationView(verification, sends),
+    valid,
+    reason,
+    ...(proof === undefined ? {} : { proof }),
+  }
+}

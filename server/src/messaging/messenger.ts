@@ -1,0 +1,186 @@
+import type { Clock } from '../primitives/clock.ts'
+import { CountersignError } from '../primitives/errors.ts'
+import { makeId } from '../primitives/ids.ts'
+import type { Channel, Provider, Refusal, Sent } from './provider.ts'
+import { countSegments } from './segments.ts'
+import type { MessageRecord, MessagingStore, Send, SendOutcome } from './store.ts'
+
+/** The longest text a vendor takes, in characters. Source: Twilio, Messages resource, `Body`. */
+export const BODY_MAX = 1_600
+
+/** What became of a delivery, over all the providers that were tried. */
+export type Delivery = {
+  /**
+   * `sent`: a provider took it, or may have; `refused`: this number cannot be reached, by anyone;
+   * `unavailable`: no provider could be reached, so trying again later makes sense.
+   */
+  readonly outcome: 'sent' | 'refused' | 'unavailable'
+  /** The sends that were made, oldest first. */
+  readonly sends: readonly Send[]
+  /** Seconds a provider asked to wait. */
+  readonly retryAfterSeconds?: number
+}
+
+/** Told about every send when its provider has answered. */
+export type SendObserver = (send: Send, seconds: number, vendorCode: string | undefined) => void
+
+/** Meanings that say nothing about the number: another provider may do better. */
+const NEXT_PROVIDER: ReadonlySet<Refusal> = new Set(['unavailable', 'throttled', 'misconfigured'])
+
+/** Carries texts to phones through providers, and keeps what became of them. */
+export class Messenger {
+  readonly #store: MessagingStore
+  readonly #providers: readonly Provider[]
+  readonly #clock: Clock
+  readonly #observe: SendObserver
+  readonly #aborter = new AbortController()
+  readonly #inFlight = new Set<Promise<Delivery>>()
+
+  /** `providers` in order of preference. */
+  constructor(deps: {
+    store: MessagingStore
+    providers: readonly Provider[]
+    clock: Clock
+    observe?: SendObserver
+  }) {
+    this.#store = deps.store
+    this.#providers = deps.providers
+    this.#clock = deps.clock
+    this.#observe = deps.observe ?? (() => {})
+  }
+
+  /** Whether any provider carries this channel. */
+  carries(channel: Channel): boolean {
+    return this.#providers.some((provider) => provider.channels.includes(channel))
+  }
+
+  /**
+   * Delivers a text: records the send, calls the provider, records the outcome; on a refusal that says nothing
+   * about the number it goes on to the next provider. Throws `message_too_long` before anything is recorded.
+   */
+  deliver(
+    owner: string,
+    text: { to: string; channel: Channel; body: string; validitySeconds?: number },
+  ): Promise<Delivery> {
+    if (text.body.length > BODY_MAX) {
+      throw new CountersignError('message_too_long', `A message holds at most ${BODY_MAX} characters`, {
+        field: 'body',
+      })
+    }
+    const delivery = this.#deliver(owner, text)
+    this.#inFlight.add(delivery)
+    const done = () => this.#inFlight.delete(delivery)
+    delivery.then(done, done)
+    return delivery
+  }
+
+  /** Sends a text that a backend wrote. Throws when no provider could be reached. */
+  async send(text: {
+    service: string
+    to: string
+    channel: Channel
+    body: string
+    template: string | null
+  }): Promise<{ message: MessageRecord; sends: readonly Send[] }> {
+    if (!this.carries(text.channel)) throw channelNotCarried()
+    if (text.body.length > BODY_MAX) {
+      throw new CountersignError('message_too_long', `A message holds at most ${BODY_MAX} characters`, {
+        field: 'body',
+      })
+    }
+    const message = await this.#store.openMessage({
+      id: makeId('msg_', this.#clock.now()),
+      service: text.service,
+      to: text.to,
+      channel: text.channel,
+      template: text.template,
+      segments: countSegments(text.body).segments,
+    })
+    const delivery = await this.deliver(message.id, text)
+    return { message, sends: delivery.sends }
+  }
+
+  /** Every send of a verification or message, oldest first. */
+  sendsOf(owner: string): Promise<Send[]> {
+    return this.#store.sendsOf(owner)
+  }
+
+  message(service: string, id: string): Promise<MessageRecord | undefined> {
+    return this.#store.message(service, id)
+  }
+
+  messages(filter: Parameters<MessagingStore['messages']>[0]): ReturnType<MessagingStore['messages']> {
+    return this.#store.messages(filter)
+  }
+
+  /** Asks each provider whether it accepts our credentials. */
+  async probe(signal: AbortSignal): Promise<{ name: string; ok: boolean; detail: string }[]> {
+    return Promise.all(
+      this.#providers.map(async (provider) => {
+        const found = (await provider.probe?.(signal)) ?? { ok: true, detail: 'nothing to check' }
+        return { name: provider.name, ...found }
+      }),
+    )
+  }
+
+  /** Waits for the sends under way, at most so long, then aborts them and closes the providers. */
+  async close(graceMs: number): Promise<void> {
+    const timer = setTimeout(() => this.#aborter.abort(), graceMs)
+    await Promise.allSettled(this.#inFlight)
+    clearTimeout(timer)
+    await Promise.allSettled(this.#providers.map((provider) => provider.close?.()))
+  }
+
+  async #deliver(
+    owner: string,
+    text: { to: string; channel: Channel; body: string; validitySeconds?: number },
+  ): Promise<Delivery> {
+    const sends: Send[] = []
+    let retryAfterSeconds: number | undefined
+    for (const provider of this.#providers) {
+      if (!provider.channels.includes(text.channel)) continue
+      const id = makeId('snd_', this.#clock.now())
+      await this.#store.recordSend({ id, owner, provider: provider.name, channel: text.channel })
+      const startedAt = this.#clock.now()
+      const sent = await this.#call(provider, { id, ...text })
+      const send = await this.#store.settleSend(owner, id, outcomeOf(sent))
+      sends.push(send)
+      this.#observe(send, (this.#clock.now() - startedAt) / 1000, sent.ok ? undefined : sent.code)
+      if (sent.ok || sent.why === 'unknown') return { outcome: 'sent', sends }
+      if (!NEXT_PROVIDER.has(sent.why)) return { outcome: 'refused', sends }
+      retryAfterSeconds = Math.max(retryAfterSeconds ?? 0, sent.retryAfterSeconds ?? 0)
+    }
+    return {
+      outcome: 'unavailable',
+      sends,
+      ...(retryAfterSeconds ? { retryAfterSeconds } : {}),
+    }
+  }
+
+  /** A provider answers with a value; one that throws all the same has a bug, and may have sent. */
+  async #call(provider: Provider, message: Parameters<Provider['send']>[0]): Promise<Sent> {
+    try {
+      return await provider.send(message, this.#aborter.signal)
+    } catch {
+      return { ok: false, why: 'unknown' }
+    }
+  }
+}
+
+/** The refusal of a channel that no provider carries. */
+export function channelNotCarried(): CountersignError {
+  return new CountersignError('invalid_request', 'No provider carries this channel', { field: 'channel' })
+}
+
+function outcomeOf(sent: Sent): SendOutcome {
+  if (sent.ok) {
+    return { status: 'accepted', error: null, ref: sent.ref, vendorCode: null, price: sent.price ?? null }
+  }
+  return {
+    status: sent.why === 'unknown' ? 'unknown' : 'refused',
+    error: sent.why,
+    ref: null,
+    vendorCode: sent.code ?? null,
+    price: null,
+  }
+}

@@ -1,0 +1,69 @@
+import type { Money } from './price.ts'
+import type { Channel, Refusal } from './provider.ts'
+
+/**
+ * How far a send has come: `sending` is recorded before the provider is called and stays if the process dies
+ * in between; `unknown` means the vendor may have taken it.
+ */
+export type SendStatus = 'sending' | 'accepted' | 'unknown' | 'refused'
+
+/** One message handed to a provider. */
+export type Send = {
+  readonly id: string
+  /** The verification (`ver_…`) or message (`msg_…`) it belongs to. */
+  readonly owner: string
+  readonly provider: string
+  readonly channel: Channel
+  readonly status: SendStatus
+  /** Why it was refused, in our words. */
+  readonly error: Refusal | null
+  /** Milliseconds since the epoch. */
+  readonly at: number
+  readonly deliveredAt: number | null
+  readonly price: Money | null
+}
+
+/** What a provider's answer changes in a send. */
+export type SendOutcome = {
+  readonly status: SendStatus
+  readonly error: Refusal | null
+  /** The vendor's id of the message. */
+  readonly ref: string | null
+  /** The vendor's own code of a refusal. */
+  readonly vendorCode: string | null
+  readonly price: Money | null
+}
+
+/** A text that a backend asked to send, without the text itself. */
+export type MessageRecord = {
+  readonly id: string
+  readonly service: string
+  readonly to: string
+  readonly channel: Channel
+  readonly template: string | null
+  readonly segments: number
+  readonly createdAt: number
+}
+
+/** Keeps sends and messages. Never the text: it may hold a code. */
+export interface MessagingStore {
+  /** Records a send before the provider is called; resolves once it is durable. */
+  recordSend(send: {
+    readonly id: string
+    readonly owner: string
+    readonly provider: string
+    readonly channel: Channel
+  }): Promise<Send>
+  /** Records what the provider answered. */
+  settleSend(owner: string, id: string, outcome: SendOutcome): Promise<Send>
+  /** Every send of an owner, oldest first. */
+  sendsOf(owner: string): Promise<Send[]>
+  openMessage(message: Omit<MessageRecord, 'createdAt'>): Promise<MessageRecord>
+  message(service: string, id: string): Promise<MessageRecord | undefined>
+  /** Newest first, after the cursor. */
+  messages(filter: {
+    readonly service: string
+    readonly limit: number
+    readonly cursor?: string
+  }): Promise<{ data: MessageRecord[]; nextCursor: string | null }>
+}

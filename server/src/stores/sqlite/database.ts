@@ -1,0 +1,144 @@
+import { mkdirSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { timingSafeEqual } from 'node:crypto'
+import { DatabaseSync, type StatementSync } from 'node:sqlite'
+import { CountersignError } from '../../primitives/errors.ts'
+
+/** A batch is closed after this many units, so that one flood cannot hold the event loop for long. */
+const BATCH_MAX = 256
+const BUSY_TIMEOUT_MS = 2_500
+
+type Unit = {
+  readonly work: () => unknown
+  readonly resolve: (value: never) => void
+  readonly reject: (error: unknown) => void
+}
+
+/**
+ * One SQLite file and its group commit.
+ *
+ * Units of work that arrive in the same turn of the event loop run one after the other inside one transaction,
+ * and each is answered once that transaction is on disk: a hundred racing requests cost one commit, and nothing
+ * is acknowledged before it is durable. Units do not see each other half done, because each is synchronous.
+ */
+export class SqliteDatabase {
+  readonly #db: DatabaseSync
+  readonly #begin: StatementSync
+  readonly #commit: StatementSync
+  readonly #rollback: StatementSync
+  #queue: Unit[] = []
+  #scheduled = false
+  #closed = false
+
+  /**
+   * Opens or makes the file. `full` waits for the disk at each commit, so that what was acknowledged survives
+   * a power cut; `normal` survives a killed process, and may lose the last moments at a power cut.
+   */
+  constructor(path: string, synchronous: 'full' | 'normal') {
+    if (path !== ':memory:') mkdirSync(dirname(path), { recursive: true })
+    this.#db = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS })
+    this.#db.exec('PRAGMA journal_mode = WAL')
+    this.#db.exec(`PRAGMA synchronous = ${synchronous === 'full' ? 'FULL' : 'NORMAL'}`)
+    this.#db.exec('PRAGMA cache_size = -16000')
+    this.#db.exec('PRAGMA temp_store = MEMORY')
+    // Digests are compared in constant time, inside the statement that decides.
+    this.#db.function('same_digest', { deterministic: true, directOnly: true }, (a, b) =>
+      a instanceof Uint8Array && b instanceof Uint8Array && a.length === b.length && timingSafeEqual(a, b)
+        ? 1
+        : 0,
+    )
+    this.#begin = this.#db.prepare('BEGIN IMMEDIATE')
+    this.#commit = this.#db.prepare('COMMIT')
+    this.#rollback = this.#db.prepare('ROLLBACK')
+  }
+
+  /** Compiles a statement for reuse. */
+  prepare(sql: string): StatementSync {
+    return this.#db.prepare(sql)
+  }
+
+  /** Runs SQL that no user input is part of: migrations, pragmas. */
+  exec(sql: string): void {
+    this.#db.exec(sql)
+  }
+
+  /**
+   * Runs a synchronous unit of work in a transaction and resolves once it is durable. A unit that throws changes
+   * nothing and rejects alone. It may run twice (see `#flush`), so it has no effect outside the database.
+   */
+  write<T>(work: () => T): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      this.#queue.push({ work, resolve: resolve as (value: never) => void, reject })
+      if (this.#scheduled) return
+      this.#scheduled = true
+      setImmediate(() => this.#flush())
+    })
+  }
+
+  /** Runs a query on committed data. */
+  read<T>(work: () => T): Promise<T> {
+    return new Promise((resolve) => resolve(guarded(work)))
+  }
+
+  /** Flushes what waits and closes the file. */
+  close(): void {
+    if (this.#closed) return
+    while (this.#queue.length > 0) this.#flush()
+    this.#closed = true
+    this.#db.close()
+  }
+
+  #flush(): void {
+    this.#scheduled = false
+    const batch = this.#queue.slice(0, BATCH_MAX)
+    this.#queue = this.#queue.slice(BATCH_MAX)
+    if (this.#queue.length > 0) {
+      this.#scheduled = true
+      setImmediate(() => this.#flush())
+    }
+    try {
+      const results = this.#transact(() => batch.map((unit) => unit.work()))
+      batch.forEach((unit, at) => unit.resolve(results[at] as never))
+    } catch {
+      // One unit failed, or the disk did: nothing of the batch is kept. Each runs again alone, so that
+      // only the one at fault is refused.
+      for (const unit of batch) this.#runAlone(unit)
+    }
+  }
+
+  #runAlone(unit: Unit): void {
+    try {
+      unit.resolve(guarded(() => this.#transact(unit.work)) as never)
+    } catch (error) {
+      unit.reject(error)
+    }
+  }
+
+  #transact<T>(work: () => T): T {
+    this.#begin.run()
+    try {
+      const result = work()
+      this.#commit.run()
+      return result
+    } catch (error) {
+      // A failed commit may have rolled back by itself already.
+      if (this.#db.isTransaction) this.#rollback.run()
+      throw error
+    }
+  }
+}
+
+/** Turns whatever SQLite throws into the one refusal a caller can act on. */
+function guarded<T>(work: () => T): T {
+  try {
+    return work()
+  } catch (error) {
+    if (error instanceof CountersignError) throw error
+    throw new CountersignError(
+      'store_unavailable',
+      'The store cannot be reached at the moment',
+      { retryAfterSeconds: 1 },
+      error,
+    )
+  }
+}

@@ -1,0 +1,135 @@
+import type { MessageRecord, MessagingStore, Send, SendOutcome, SendStatus } from '../../messaging/store.ts'
+import type { Channel, Refusal } from '../../messaging/provider.ts'
+import type { Clock } from '../../primitives/clock.ts'
+import type { SqliteDatabase } from './database.ts'
+import { CHANNELS, number, numberOrNull, oneOf, type Row, text, textOrNull } from './rows.ts'
+
+const SEND_STATUSES: readonly SendStatus[] = ['sending', 'accepted', 'unknown', 'refused']
+
+/** Sends and messages in SQLite. */
+export class SqliteMessaging implements MessagingStore {
+  readonly #db: SqliteDatabase
+  readonly #clock: Clock
+  readonly #insertSend
+  readonly #settleSend
+  readonly #sendsOf
+  readonly #insertMessage
+  readonly #findMessage
+  readonly #listMessages
+
+  constructor(db: SqliteDatabase, clock: Clock) {
+    this.#db = db
+    this.#clock = clock
+    this.#insertSend = db.prepare(
+      `INSERT INTO sends (owner, id, provider, channel, status, at) VALUES (?, ?, ?, ?, 'sending', ?)`,
+    )
+    this.#settleSend = db.prepare(
+      `UPDATE sends SET status = ?, error = ?, vendor_code = ?, ref = ?, price = ?, currency = ?
+       WHERE owner = ? AND id = ? RETURNING *`,
+    )
+    this.#sendsOf = db.prepare('SELECT * FROM sends WHERE owner = ? ORDER BY id')
+    this.#insertMessage = db.prepare(
+      `INSERT INTO messages (id, service, phone, channel, template, segments, created_at)
+       VALUES (?, ?, ?, ?, ?, ?, ?)`,
+    )
+    this.#findMessage = db.prepare('SELECT * FROM messages WHERE id = ? AND service = ?')
+    this.#listMessages = db.prepare(
+      'SELECT * FROM messages WHERE service = ? AND id < ? ORDER BY id DESC LIMIT ?',
+    )
+  }
+
+  recordSend(send: { id: string; owner: string; provider: string; channel: Channel }): Promise<Send> {
+    return this.#db.write(() => {
+      const at = this.#clock.now()
+      this.#insertSend.run(send.owner, send.id, send.provider, send.channel, at)
+      return { ...send, status: 'sending', error: null, at, deliveredAt: null, price: null }
+    })
+  }
+
+  settleSend(owner: string, id: string, outcome: SendOutcome): Promise<Send> {
+    return this.#db.write(() => {
+      const row = this.#settleSend.get(
+        outcome.status,
+        outcome.error,
+        outcome.vendorCode,
+        outcome.ref,
+        outcome.price?.amount ?? null,
+        outcome.price?.currency ?? null,
+        owner,
+        id,
+      )
+      if (!row) throw new Error('a send that was not recorded cannot be settled')
+      return toSend(row)
+    })
+  }
+
+  sendsOf(owner: string): Promise<Send[]> {
+    return this.#db.read(() => this.#sendsOf.all(owner).map(toSend))
+  }
+
+  openMessage(message: Omit<MessageRecord, 'createdAt'>): Promise<MessageRecord> {
+    return this.#db.write(() => {
+      const createdAt = this.#clock.now()
+      const { id, service, to, channel, template, segments } = message
+      this.#insertMessage.run(id, service, to, channel, template, segments, createdAt)
+      return { ...message, createdAt }
+    })
+  }
+
+  message(service: string, id: string): Promise<MessageRecord | undefined> {
+    return this.#db.read(() => {
+      const row = this.#findMessage.get(id, service)
+      return row && toMessage(row)
+    })
+  }
+
+  messages(filter: {
+    readonly service: string
+    readonly limit: number
+    readonly cursor?: string
+  }): Promise<{ data: MessageRecord[]; nextCursor: string | null }> {
+    return this.#db.read(() => {
+      const rows = this.#listMessages.all(filter.service, filter.cursor ?? '~', filter.limit + 1)
+      const data = rows.slice(0, filter.limit).map(toMessage)
+      return { data, nextCursor: rows.length > filter.limit ? (data.at(-1)?.id ?? null) : null }
+    })
+  }
+}
+
+const REFUSALS: readonly Refusal[] = [
+  'bad_number',
+  'opted_out',
+  'wrong_channel',
+  'blocked',
+  'misconfigured',
+  'throttled',
+  'unavailable',
+  'unknown',
+]
+
+function toSend(row: Row): Send {
+  const amount = textOrNull(row, 'price')
+  return {
+    id: text(row, 'id'),
+    owner: text(row, 'owner'),
+    provider: text(row, 'provider'),
+    channel: oneOf(row, 'channel', CHANNELS),
+    status: oneOf(row, 'status', SEND_STATUSES),
+    error: row['error'] === null ? null : oneOf(row, 'error', REFUSALS),
+    at: number(row, 'at'),
+    deliveredAt: numberOrNull(row, 'delivered_at'),
+    price: amount === null ? null : { amount, currency: text(row, 'currency') },
+  }
+}
+
+function toMessage(row: Row): MessageRecord {
+  return {
+    id: text(row, 'id'),
+    service: text(row, 'service'),
+    to: text(row, 'phone'),
+    channel: oneOf(row, 'channel', CHANNELS),
+    template: textOrNull(row, 'template'),
+    segments: number(row, 'segments'),
+    createdAt: number(row, 'created_at'),
+  }
+}

@@ -1,0 +1,129 @@
+import type { SqliteDatabase } from './database.ts'
+
+/**
+ * The schema, step by step. A step that has been released is never edited: changes are new steps.
+ * Times are milliseconds since the epoch. Ids begin with their time, so rows made together lie together.
+ */
+const MIGRATIONS: readonly string[] = [
+  `
+  CREATE TABLE verifications (
+    id TEXT PRIMARY KEY,
+    service TEXT NOT NULL,
+    phone TEXT NOT NULL,
+    country TEXT NOT NULL,
+    channel TEXT NOT NULL,
+    purpose TEXT NOT NULL,
+    locale TEXT,
+    status TEXT NOT NULL,
+    key_id TEXT NOT NULL,
+    digest BLOB NOT NULL,
+    code_length INTEGER NOT NULL,
+    guesses INTEGER NOT NULL,
+    guesses_max INTEGER NOT NULL,
+    sends INTEGER NOT NULL,
+    sends_max INTEGER NOT NULL,
+    created_at INTEGER NOT NULL,
+    expires_at INTEGER NOT NULL,
+    resend_at INTEGER NOT NULL,
+    decided_at INTEGER,
+    nonce TEXT,
+    metadata TEXT,
+    decision TEXT NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  CREATE UNIQUE INDEX verifications_pending ON verifications (phone, service, purpose) WHERE status = 'pending';
+  CREATE INDEX verifications_phone ON verifications (phone, id);
+
+  CREATE TABLE guess_budgets (
+    phone TEXT PRIMARY KEY,
+    hits BLOB NOT NULL,
+    expires_at INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE counters (
+    key TEXT PRIMARY KEY,
+    hits BLOB NOT NULL,
+    expires_at INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE sends (
+    owner TEXT NOT NULL,
+    id TEXT NOT NULL,
+    provider TEXT NOT NULL,
+    channel TEXT NOT NULL,
+    status TEXT NOT NULL,
+    error TEXT,
+    vendor_code TEXT,
+    ref TEXT,
+    at INTEGER NOT NULL,
+    delivered_at INTEGER,
+    price TEXT,
+    currency TEXT,
+    PRIMARY KEY (owner, id)
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE messages (
+    id TEXT PRIMARY KEY,
+    service TEXT NOT NULL,
+    phone TEXT NOT NULL,
+    channel TEXT NOT NULL,
+    template TEXT,
+    segments INTEGER NOT NULL,
+    created_at INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE claims (
+    key TEXT PRIMARY KEY,
+    fingerprint TEXT NOT NULL,
+    verification_id TEXT,
+    answer TEXT,
+    expires_at INTEGER NOT NULL,
+    lease_until INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE api_keys (
+    id TEXT PRIMARY KEY,
+    service TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    hash TEXT NOT NULL UNIQUE,
+    hint TEXT NOT NULL,
+    origins TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    revoked_at INTEGER
+  ) STRICT, WITHOUT ROWID;
+  `,
+]
+
+/** The schema this binary was written for. */
+export const SCHEMA_VERSION = MIGRATIONS.length
+
+/** How far the schema of a file has come; 0 for a new file. */
+export function schemaVersion(db: SqliteDatabase): number {
+  const row = db.prepare('PRAGMA user_version').get()
+  return Number(row?.['user_version'] ?? 0)
+}
+
+/**
+ * Brings the schema up to date, each step in its own transaction. Two processes may do this at once: the second
+ * waits for the first and finds nothing left. Throws when the file was made by a newer version.
+ */
+export function migrate(db: SqliteDatabase): { from: number; to: number } {
+  const from = schemaVersion(db)
+  for (;;) {
+    db.exec('BEGIN IMMEDIATE')
+    try {
+      const version = schemaVersion(db)
+      if (version > SCHEMA_VERSION) {
+        throw new Error(
+          `the database has schema ${version}, made by a newer version; this one knows ${SCHEMA_VERSION}`,
+        )
+      }
+      const step = MIGRATIONS[version]
+      if (step !== undefined) db.exec(`${step}; PRAGMA user_version = ${version + 1}`)
+      db.exec('COMMIT')
+      if (step === undefined) return { from, to: SCHEMA_VERSION }
+    } catch (error) {
+      db.exec('ROLLBACK')
+      throw error
+    }
+  }
+}

@@ -1,0 +1,105 @@
+import type { Clock } from '../../primitives/clock.ts'
+import { timePrefix } from '../../primitives/ids.ts'
+import type { SqliteDatabase } from './database.ts'
+
+/** Rows looked at or deleted in one step: few enough that no request notices. */
+const CHUNK = 500
+
+
+/**
+ * Deletes what nobody may need any more. Nothing's validity depends on it: an expired row reads as expired
+ * before it is swept.
+ */
+export class SqlitePurge {
+  readonly #db: SqliteDatabase
+  readonly #clock: Clock
+  readonly #retentionDays: number
+  readonly #byAge
+  readonly #walks
+
+  constructor(db: SqliteDatabase, clock: Clock, retentionDays: number) {
+    this.#db = db
+    this.#clock = clock
+    this.#retentionDays = retentionDays
+    this.#byAge = [
+      { prefix: 'ver_', statement: deleteOldest(db, 'verifications', 'id') },
+      { prefix: 'msg_', statement: deleteOldest(db, 'messages', 'id') },
+      { prefix: 'ver_', statement: deleteOwned(db, 'ver_') },
+      { prefix: 'msg_', statement: deleteOwned(db, 'msg_') },
+    ]
+    this.#walks = [
+      new Walk(db, 'counters', 'key'),
+      new Walk(db, 'guess_budgets', 'phone'),
+      new Walk(db, 'claims', 'key'),
+    ]
+  }
+
+  /** Sweeps everything there is to sweep, a chunk at a time; resolves with the number of rows deleted. */
+  async sweep(): Promise<number> {
+    let deleted = 0
+    const now = this.#clock.now()
+    const oldest = timePrefix(now - this.#retentionDays * 86_400_000)
+    for (const { prefix, statement } of this.#byAge) {
+      deleted += await this.#drain(() => Number(statement.run(prefix + oldest, CHUNK).changes))
+    }
+    for (const walk of this.#walks) {
+      for (let done = false; !done;) {
+        const step = await this.#db.write(() => walk.step(now))
+        deleted += step.deleted
+        done = step.done
+      }
+    }
+    return deleted
+  }
+
+  async #drain(chunk: () => number): Promise<number> {
+    let deleted = 0
+    for (;;) {
+      const gone = await this.#db.write(chunk)
+      deleted += gone
+      if (gone < CHUNK) return deleted
+    }
+  }
+}
+
+/** Ids begin with their time, so age is the order of the primary key and needs no index of its own. */
+function deleteOldest(db: SqliteDatabase, table: string, id: string) {
+  return db.prepare(
+    `DELETE FROM ${table} WHERE ${id} IN (SELECT ${id} FROM ${table} WHERE ${id} < ? ORDER BY ${id} LIMIT ?)`,
+  )
+}
+
+function deleteOwned(db: SqliteDatabase, prefix: string) {
+  return db.prepare(
+    `DELETE FROM sends WHERE (owner, id) IN
+       (SELECT owner, id FROM sends WHERE owner >= '${prefix}' AND owner < ? ORDER BY owner LIMIT ?)`,
+  )
+}
+
+/** Walks a table by its key and deletes what has expired, so that the hot tables need no index on expiry. */
+class Walk {
+  readonly #select
+  readonly #delete
+  #at = ''
+
+  constructor(db: SqliteDatabase, table: string, key: string) {
+    this.#select = db.prepare(
+      `SELECT max(key) AS last, count(*) AS seen FROM
+         (SELECT ${key} AS key FROM ${table} WHERE ${key} > ? ORDER BY ${key} LIMIT ${CHUNK})`,
+    )
+    this.#delete = db.prepare(`DELETE FROM ${table} WHERE ${key} > ? AND ${key} <= ? AND expires_at <= ?`)
+  }
+
+  step(now: number): { deleted: number; done: boolean } {
+    const row = this.#select.get(this.#at)
+    const last = row?.['last']
+    if (typeof last !== 'string') {
+      this.#at = ''
+      return { deleted: 0, done: true }
+    }
+    const deleted = Number(this.#delete.run(this.#at, last, now).changes)
+    const done = Number(row?.['seen']) < CHUNK
+    this.#at = done ? '' : last
+    return { deleted, done }
+  }
+}

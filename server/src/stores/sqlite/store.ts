@@ -1,0 +1,62 @@
+import type { Counters } from '../../limits/counters.ts'
+import type { KeyStore } from '../../keys/keys.ts'
+import type { MessagingStore } from '../../messaging/store.ts'
+import type { Clock } from '../../primitives/clock.ts'
+import type { VerifyStore } from '../../verify/store.ts'
+import { SqliteCounters } from './counters.ts'
+import { SqliteDatabase } from './database.ts'
+import { SqliteKeys } from './keys.ts'
+import { SqliteMessaging } from './messaging.ts'
+import { migrate, SCHEMA_VERSION, schemaVersion } from './migrations.ts'
+import { SqlitePurge } from './purge.ts'
+import { SqliteVerifications } from './verifications.ts'
+
+/** One database that serves every domain's store port. */
+export type Store = {
+  readonly verifications: VerifyStore
+  readonly messaging: MessagingStore
+  readonly counters: Counters
+  readonly keys: KeyStore
+  /** Deletes what is past its retention; resolves with the number of rows. */
+  sweep(): Promise<number>
+  /** Resolves when the database takes a write. */
+  ping(): Promise<void>
+  close(): Promise<void>
+}
+
+/** Opens a SQLite store, bringing its schema up to date first. */
+export function openSqlite(options: {
+  readonly path: string
+  readonly synchronous: 'full' | 'normal'
+  readonly retentionDays: number
+  readonly clock: Clock
+}): Store {
+  const db = new SqliteDatabase(options.path, options.synchronous)
+  try {
+    migrate(db)
+    const purge = new SqlitePurge(db, options.clock, options.retentionDays)
+    return {
+      verifications: new SqliteVerifications(db, options.clock),
+      messaging: new SqliteMessaging(db, options.clock),
+      counters: new SqliteCounters(db, options.clock),
+      keys: new SqliteKeys(db),
+      sweep: () => purge.sweep(),
+      // An empty transaction takes the write lock and reaches the disk, as a request's would.
+      ping: () => db.write(() => {}),
+      close: async () => db.close(),
+    }
+  } catch (error) {
+    db.close()
+    throw error
+  }
+}
+
+/** Tells how far a file's schema is, without changing it; 0 where there is no file yet. */
+export function sqliteSchema(path: string): { current: number; known: number } {
+  const db = new SqliteDatabase(path, 'full')
+  try {
+    return { current: schemaVersion(db), known: SCHEMA_VERSION }
+  } finally {
+    db.close()
+  }
+}

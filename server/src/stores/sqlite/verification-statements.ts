@@ -1,0 +1,70 @@
+import type { SqliteDatabase } from './database.ts'
+
+/** The statements over verifications, compiled once. */
+export function verificationStatements(db: SqliteDatabase) {
+  return {
+    find: db.prepare('SELECT * FROM verifications WHERE id = ?'),
+    pending: db.prepare(
+      `SELECT * FROM verifications WHERE phone = ? AND service = ? AND purpose = ? AND status = 'pending'`,
+    ),
+    /** Makes room in the unique index of pending ones; everything else already reads such a row as expired. */
+    retireExpired: db.prepare(
+      `UPDATE verifications SET status = 'expired', decided_at = expires_at
+       WHERE phone = ? AND service = ? AND purpose = ? AND status = 'pending' AND expires_at <= ?`,
+    ),
+    insert: db.prepare(
+      `INSERT INTO verifications (id, service, phone, country, channel, purpose, locale, status, key_id, digest,
+         code_length, guesses, guesses_max, sends, sends_max, created_at, expires_at, resend_at, decided_at,
+         nonce, metadata, decision)
+       VALUES (:id, :service, :phone, :country, :channel, :purpose, :locale, :status, :key_id, :digest,
+         :code_length, 0, :guesses_max, :sends, :sends_max, :created_at, :expires_at, :resend_at, :decided_at,
+         :nonce, :metadata, :decision)
+       ON CONFLICT (phone, service, purpose) WHERE status = 'pending' DO NOTHING
+       RETURNING *`,
+    ),
+    resend: db.prepare(
+      `UPDATE verifications
+       SET sends = sends + :counts, channel = :channel,
+         resend_at = CASE WHEN :counts = 1 THEN :resend_at ELSE resend_at END
+       WHERE id = :id AND status = 'pending' AND expires_at > :now AND sends < sends_max AND resend_at <= :now
+       RETURNING *`,
+    ),
+    retract: db.prepare(
+      `UPDATE verifications SET sends = max(sends - 1, 0), resend_at = ? WHERE id = ? AND status = 'pending'`,
+    ),
+    end: db.prepare(
+      `UPDATE verifications SET status = ?, decided_at = ?
+       WHERE id = ? AND status = 'pending' AND expires_at > ? RETURNING *`,
+    ),
+    /** Count, compare and decide in one statement: whoever runs it first wins, and nobody is judged for free. */
+    judge: db.prepare(
+      `UPDATE verifications
+       SET guesses = guesses + 1,
+         (status, decided_at) = (SELECT
+           CASE WHEN same THEN 'approved' WHEN guesses + 1 >= guesses_max THEN 'locked' ELSE 'pending' END,
+           CASE WHEN same OR guesses + 1 >= guesses_max THEN :now END
+           FROM (SELECT same_digest(digest, :digest) AS same))
+       WHERE id = :id AND status = 'pending' AND expires_at > :now AND guesses < guesses_max
+       RETURNING *`,
+    ),
+    latest: db.prepare(
+      'SELECT * FROM verifications WHERE phone = ? AND service = ? ORDER BY id DESC LIMIT 1',
+    ),
+    latestOfPurpose: db.prepare(
+      `SELECT * FROM verifications WHERE phone = ? AND service = ? AND purpose = ? ORDER BY id DESC LIMIT 1`,
+    ),
+    latestApproved: db.prepare(
+      `SELECT * FROM verifications WHERE phone = ? AND service = ? AND status = 'approved'
+       ORDER BY id DESC LIMIT 1`,
+    ),
+    listAll: db.prepare('SELECT * FROM verifications WHERE service = ? AND id < ? ORDER BY id DESC LIMIT ?'),
+    listPhone: db.prepare(
+      'SELECT * FROM verifications WHERE phone = ? AND service = ? AND id < ? ORDER BY id DESC LIMIT ?',
+    ),
+    budget: db.prepare('SELECT hits FROM guess_budgets WHERE phone = ?'),
+    spendBudget: db.prepare(
+      `INSERT INTO guess_budgets (phone, hits, expires_at) VALUES (?, ?, ?)
+       ON CONFLICT (phone) DO UPDATE SET hits = excluded.hits, expires_at = excluded.expires_at`,
+    ),
+  }
+}

@@ -1,0 +1,109 @@
+import type { Channel } from '../messaging/provider.ts'
+import type { Rule } from '../limits/counters.ts'
+import type { Reason, Status, Verification } from './verification.ts'
+
+/** A verification about to be opened. The store adds the times, by its own clock. */
+export type Draft = {
+  readonly id: string
+  readonly service: string
+  readonly to: string
+  readonly country: string
+  readonly channel: Channel
+  readonly purpose: Verification['purpose']
+  readonly locale: string | null
+  readonly status: 'pending' | 'blocked'
+  readonly keyId: string
+  /** HMAC of id and code; what a guess's digest is compared with. */
+  readonly digest: Buffer
+  readonly codeLength: number
+  readonly guessesMax: number
+  readonly sendsMax: number
+  readonly ttlSeconds: number
+  readonly cooldownSeconds: number
+  readonly nonce: string | null
+  readonly metadata: Readonly<Record<string, string>> | null
+  /** What the guard decided, as `allow` or `block:reason,reason`. */
+  readonly decision: string
+  /** Ties the verification to the caller's idempotency claim in the same atomic step. */
+  readonly claimKey?: string
+}
+
+/** One guess to be judged. */
+export type Guess = {
+  readonly id: string
+  readonly digest: Buffer
+  /** The wrong-guess budget of the destination, over all its verifications; absent for test numbers. */
+  readonly budget?: Rule
+}
+
+/** What the store decided about a guess; `judged` tells whether the code was compared at all. */
+export type Verdict =
+  | { readonly judged: true; readonly reason: 'approved' | 'wrong_code'; readonly verification: Verification }
+  | {
+      readonly judged: false
+      readonly reason: Exclude<Reason, 'approved' | 'wrong_code'>
+      readonly verification: Verification
+    }
+  | { readonly judged: false; readonly reason: 'budget_spent'; readonly retryAfterSeconds: number }
+
+/** Why a resend was not recorded. */
+export type ResendRefusal = 'ended' | 'too_soon' | 'no_sends_left'
+
+/** How long a claim belongs to the process that made it, and how long its answer is kept. */
+export type ClaimLife = { readonly leaseSeconds: number; readonly keepSeconds: number }
+
+/** Where an idempotent request stands. */
+export type Claim =
+  | { readonly state: 'mine' }
+  | { readonly state: 'busy' }
+  | { readonly state: 'conflict' }
+  /** Its first try died after the verification was opened and before it was answered. */
+  | { readonly state: 'opened'; readonly verificationId: string }
+  | { readonly state: 'done'; readonly answer: string }
+
+/**
+ * Keeps verifications. Its methods are verbs that decide: each is one atomic step, and the store says who won,
+ * so that no caller reads, thinks and writes. Validity is decided by the store's clock. An expired
+ * verification reads as `expired` whether or not anything has swept it.
+ */
+export interface VerifyStore {
+  /** The pending verification of a service, number and purpose. */
+  pending(service: string, to: string, purpose: string): Promise<Verification | undefined>
+  /** Inserts the verification complete; `opened` is false when another pending one was there first. */
+  open(draft: Draft): Promise<{ opened: boolean; verification: Verification }>
+  /** Counts one more send of a pending verification. `counted: false` (test numbers) moves nothing but the channel. */
+  resend(
+    id: string,
+    send: { channel: Channel; cooldownSeconds: number; counted: boolean },
+  ): Promise<{ refused: ResendRefusal | null; verification: Verification }>
+  /** Takes back a send that no provider took: the send is not counted and may be tried at once. */
+  retract(id: string): Promise<void>
+  /** Ends a pending verification because nothing could be sent. */
+  fail(id: string): Promise<Verification>
+  /** Counts the guess, compares it and decides, in one atomic step. Undefined: no such verification. */
+  judge(guess: Guess): Promise<Verdict | undefined>
+  /** Ends a pending verification; `canceled` is false when it had ended before. */
+  cancel(id: string): Promise<{ canceled: boolean; verification: Verification }>
+  find(id: string): Promise<Verification | undefined>
+  /** The newest verification of a number, whatever became of it. */
+  latest(service: string, to: string, purpose?: string): Promise<Verification | undefined>
+  /** The newest approved one. */
+  latestApproved(service: string, to: string): Promise<Verification | undefined>
+  /** Newest first, after the cursor. A page may be short although more follows; `nextCursor` tells. */
+  list(filter: {
+    readonly service: string
+    readonly limit: number
+    readonly to?: string
+    readonly status?: Status
+    readonly cursor?: string
+  }): Promise<{ data: Verification[]; nextCursor: string | null }>
+  /** What the destination's wrong-guess budget has left. */
+  budget(to: string, rule: Rule): Promise<{ remaining: number; resetsAt: number }>
+
+  /** Claims an idempotency key for one request, or tells what became of the one that has it. */
+  claim(key: string, fingerprint: string, life: ClaimLife): Promise<Claim>
+  /** Keeps the answer of a claimed request. */
+  settleClaim(key: string, answer: string): Promise<void>
+  /** Gives a claim up after a refusal, so that the caller may try again. */
+  releaseClaim(key: string): Promise<void>
+}

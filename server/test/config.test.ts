@@ -1,0 +1,767 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, expect, test } from 'vitest'
+import { findStaleDocs } from '../../scripts/generate-config-docs.ts'
+import { ConfigError, loadEnvironment, readConfig, type EnvironmentVariables } from '../src/config.ts'
+import { settingList } from '../src/config-schema.ts'
+
+const twilio = {
+  TWILIO_ACCOUNT_SID: `AC${'0123456789abcdef'.repeat(2)}`,
+  TWILIO_AUTH_TOKEN: '9f8e7d6c5b4a39281706f5e4d3c2b1a0',
+  TWILIO_PHONE_NUMBER: '+15005550006',
+}
+
+const production = {
+  NODE_ENV: 'production',
+  SECRET_KEY: 'yG3v0Zt8qLx1rWm5Kc7Nf2Hs9Bd4Jp6TaUeXo',
+  PUBLIC_URL: 'https://verify.example.com',
+  ...twilio,
+}
+
+function problemsOf(env: EnvironmentVariables, readFile?: (path: string) => string): ConfigError {
+  try {
+    readConfig(env, readFile)
+  } catch (error) {
+    if (error instanceof ConfigError) return error
+    throw error
+  }
+  throw new Error('the environment was accepted')
+}
+
+/** The keys that were refused, each of them also named by the message. */
+function refusedKeys(env: EnvironmentVariables): string[] {
+  const error = problemsOf(env)
+  for (const { key } of error.problems) expect(error.message).toContain(key)
+  return error.problems.map(({ key }) => key)
+}
+
+function freeze(value: unknown, path = 'config'): string[] {
+  if (typeof value !== 'object' || value === null) return []
+  const here = Object.isFrozen(value) ? [] : [path]
+  return [...here, ...Object.entries(value).flatMap(([key, member]) => freeze(member, `${path}.${key}`))]
+}
+
+const integers = settingList.filter(([, { kind }]) => kind === 'integer')
+const booleans = settingList.filter(([, { kind }]) => kind === 'boolean').map(([key]) => key)
+
+describe('defaults', () => {
+  test('an empty environment is a developer’s machine with the inbox', () => {
+    const config = readConfig({})
+    expect(config).toMatchObject({
+      env: 'development',
+      dataDir: './data',
+      http: { port: 8080, host: '127.0.0.1', publicUrl: 'http://localhost:8080', publicUrlGiven: false },
+      secrets: { secretKey: undefined, previousSecretKeys: [], apiKeys: [] },
+      store: { kind: 'sqlite', path: join('data', 'countersign.db'), synchronous: 'full' },
+      verify: {
+        codeLength: 6,
+        codeTtlSeconds: 600,
+        codeTtlSecondFactorSeconds: 300,
+        checksPerVerification: 5,
+        sendsPerVerification: 5,
+        resendCooldownSeconds: 30,
+        resendCooldownMaxSeconds: 600,
+        startDeadlineMs: 8000,
+      },
+      limits: {
+        sendsPerPhone: 5,
+        sendsPerPhoneWindowSeconds: 3600,
+        sendsPerPhoneDay: 10,
+        wrongChecksPerPhoneDay: 20,
+        wrongChecksPerAddressDay: 50,
+        startsPerAddressHour: 30,
+        checksPerAddressHour: 60,
+        publishableStartsPerAddressHour: 15,
+        publishableChecksPerAddressHour: 30,
+      },
+      guard: { allowedCountries: '*', allowVoip: true },
+      messaging: { providers: ['mock'], serviceName: 'Countersign', defaultLocale: 'en' },
+      twilio: undefined,
+      dev: { mode: false, previewCode: '123456' },
+      log: { level: 'info' },
+      retention: { days: 30, idempotencyHours: 24 },
+      warnings: [],
+    })
+  })
+
+  test('production listens to everyone, trusts nobody and sends to a short list of countries', () => {
+    const config = readConfig(production)
+    expect(config.http).toMatchObject({ host: '0.0.0.0', trustedProxies: [], corsOrigins: [] })
+    expect(config.guard.allowedCountries).toContain('US')
+    expect(config.guard.allowedCountries).toHaveLength(19)
+    expect(config.messaging.providers).toEqual(['twilio'])
+    expect(config.twilio).toMatchObject({ from: '+15005550006', maxRetries: 3, retryDelayMs: 1000 })
+    expect(config.warnings).toEqual([])
+  })
+
+  test('empty texts and lists count as not given; spaces around a value do not count', () => {
+    const empty = settingList.filter(([, { kind }]) => kind === 'text' || kind === 'list')
+    expect(readConfig(Object.fromEntries(empty.map(([key]) => [key, ' '])))).toEqual(readConfig({}))
+    expect(readConfig({ PORT: ' 9000 ' }).http.port).toBe(9000)
+  })
+
+  test('every member of the config is frozen', () => {
+    const env = {
+      ...production,
+      CORS_ORIGINS: 'https://a.example',
+      TEST_PHONE_NUMBERS: '+15005550006=847261',
+    }
+    expect(freeze(readConfig(env))).toEqual([])
+    expect(freeze(readConfig({}))).toEqual([])
+    // The lists of the table itself are shared by all configs and are still writable by nobody who gets one.
+    expect(freeze(readConfig(production).guard.allowedCountries)).toEqual([])
+  })
+})
+
+describe('numbers (R87, R2, A29)', () => {
+  const malformed = [
+    '',
+    ' ',
+    'abc',
+    'NaN',
+    'Infinity',
+    '-Infinity',
+    '-1',
+    '1e999',
+    '5m',
+    '0x10',
+    '1e3',
+    '5.5',
+  ]
+  const odd = ['+5', '05', '1_000', '1,000', '٥', 'null', 'undefined', '__proto__', '99999999999999999999']
+
+  test.each(integers)('%s refuses whatever is not a number', (key) => {
+    for (const text of [...malformed, ...odd]) expect(refusedKeys({ [key]: text }), text).toEqual([key])
+  })
+
+  test.each(integers)('%s takes its bounds and nothing beyond', (key, { min, max }) => {
+    const [low = Number.NaN, high = Number.NaN] = [min, max]
+    for (const text of [String(low), String(high)]) {
+      const refused = problemsOfOrNone({ [key]: text }).filter(({ problem }) => problem.startsWith('must be'))
+      expect(refused, text).toEqual([])
+    }
+    expect(refusedKeys({ [key]: String(high + 1) })).toEqual([key])
+    expect(refusedKeys({ [key]: String(low - 1) })).toEqual([key])
+  })
+
+  test('every number has a bound, and no limit can be put out of force', () => {
+    expect(integers.length).toBeGreaterThanOrEqual(20)
+    for (const [key, { min, max, section, fallback }] of integers) {
+      expect(max, key).toBeLessThanOrEqual(86_400)
+      if (section === 'limits') expect(min, key).toBeGreaterThanOrEqual(1)
+      if (typeof fallback === 'number')
+        expect(fallback >= (min ?? 0) && fallback <= (max ?? 0), key).toBe(true)
+    }
+  })
+
+  test('short codes, long lives and many guesses are refused', () => {
+    const env = {
+      CODE_LENGTH: '5',
+      CODE_TTL_SECONDS: '601',
+      CODE_TTL_SECOND_FACTOR_SECONDS: '601',
+      CHECKS_PER_VERIFICATION: '11',
+      WRONG_CHECKS_PER_PHONE_DAY: '101',
+    }
+    expect(refusedKeys(env)).toEqual(Object.keys(env))
+  })
+
+  test('a window in milliseconds is refused', () => {
+    expect(problemsOf({ SMS_RATE_LIMIT_WINDOW: '3600000' }).message).toContain('seconds')
+  })
+})
+
+function problemsOfOrNone(env: EnvironmentVariables): ConfigError['problems'] {
+  try {
+    readConfig(env)
+    return []
+  } catch (error) {
+    if (error instanceof ConfigError) return error.problems
+    throw error
+  }
+}
+
+describe('booleans and choices', () => {
+  test.each(booleans)('%s refuses whatever is not a boolean', (key) => {
+    for (const text of ['', 'on', 'off', 'enabled', '2', 'null', 'truee', '__proto__'])
+      expect(refusedKeys({ [key]: text }), text).toEqual([key])
+  })
+
+  test('true, 1 and yes are true; false, 0 and no are false', () => {
+    for (const text of ['true', 'TRUE', '1', 'yes'])
+      expect(readConfig({ DEV_MODE: text }).dev.mode).toBe(true)
+    for (const text of ['false', 'False', '0', 'no'])
+      expect(readConfig({ DOCS_ENABLED: text }).http.docsEnabled).toBe(false)
+  })
+
+  test('every pair of booleans means what was asked, and turns nothing else off (A42)', () => {
+    const texts = ['true', 'false', undefined]
+    for (const first of booleans) {
+      for (const second of booleans.filter((key) => key > first)) {
+        for (const [one, other] of texts.flatMap((a) => texts.map((b) => [a, b] as const))) {
+          const env: EnvironmentVariables = {
+            ...twilio,
+            SECRET_KEY: production.SECRET_KEY,
+            METRICS_TOKEN: 'a-metrics-token-Zx81',
+            ALLOWED_COUNTRIES: 'US',
+            [first]: one,
+            [second]: other,
+          }
+          const asked = (key: string, byDefault: boolean) =>
+            env[key] === undefined ? byDefault : env[key] === 'true'
+          const config = readConfig(env)
+          expect(config.dev.mode).toBe(asked('DEV_MODE', false))
+          expect(config.http.docsEnabled).toBe(asked('DOCS_ENABLED', true))
+          expect(config.guard.allowVoip).toBe(asked('ALLOW_VOIP', true))
+          expect(config.messaging.providers).toEqual([asked('SMS_MOCK_MODE', false) ? 'mock' : 'twilio'])
+          const plain = readConfig({ ...env, [first]: undefined, [second]: undefined })
+          expect({ ...config.http, docsEnabled: true }).toEqual(plain.http)
+          expect(config.limits).toEqual(plain.limits)
+          expect(config.verify).toEqual(plain.verify)
+          expect(config.guard.allowedCountries).toEqual(plain.guard.allowedCountries)
+          expect(config.secrets).toEqual(plain.secrets)
+        }
+      }
+    }
+  })
+
+  test.each(['prod', 'Production', 'PRODUCTION', 'staging', '', 'constructor'])(
+    'NODE_ENV=%s is refused',
+    (text) => {
+      expect(refusedKeys({ NODE_ENV: text })).toEqual(['NODE_ENV'])
+    },
+  )
+
+  test.each(['LOG_LEVEL', 'SQLITE_SYNCHRONOUS'])('%s refuses what is not one of its names', (key) => {
+    for (const text of ['', 'verbose', '__proto__', 'toString'])
+      expect(refusedKeys({ [key]: text })).toEqual([key])
+  })
+})
+
+describe('problems', () => {
+  test('every bad key is reported at once', () => {
+    const env = Object.fromEntries(
+      settingList
+        .filter(([, { kind }]) => kind !== 'text' && kind !== 'list')
+        .map(([key]) => [key, 'nonsense']),
+    )
+    const others = {
+      HOST: 'a b',
+      PUBLIC_URL: 'nonsense',
+      ALLOWED_COUNTRIES: 'ZZ',
+      TWILIO_ACCOUNT_SID: 'nonsense',
+    }
+    const expected = settingList.map(([key]) => key).filter((key) => key in env || key in others)
+    const refused = refusedKeys({ ...env, ...others })
+    expect(expected.length).toBeGreaterThan(30)
+    expect(refused).toEqual(expect.arrayContaining(expected))
+    expect(new Set(refused).size).toBe(refused.length)
+  })
+
+  test('a secret is never shown, wherever and however it is wrong', () => {
+    const canaries = [
+      'CANARY',
+      'CANARY-93c1 with, spaces\u0007',
+      `CANARY${'x'.repeat(2000)}`,
+      'CANARYCANARYCANARYCANARY,',
+    ]
+    const names = settingList
+      .filter(([, { secret }]) => secret)
+      .flatMap(([key, { older }]) => [key, ...older])
+      .flatMap((name) => [name, `${name}_FILE`])
+    expect(names).toEqual(
+      expect.arrayContaining(['SECRET_KEY', 'SMS_API_SECRET', 'API_KEYS_FILE', 'METRICS_TOKEN']),
+    )
+    for (const name of names) {
+      for (const canary of canaries) {
+        for (const env of [{}, production]) {
+          const problems = problemsOfOrNone({ ...env, [name]: canary, NODE_ENV: 'production', DEV_MODE: 'x' })
+          expect(problems.length).toBeGreaterThan(0)
+          expect(JSON.stringify(problems), name).not.toContain('CANARY')
+        }
+      }
+    }
+  })
+
+  test('no setting shows a long value or one that may hold a password', () => {
+    for (const [key] of settingList) {
+      for (const value of [`CANARY${'x'.repeat(60)}`, 'http://me:CANARY@example.com', 'https://CANARY@x/y?z'])
+        expect(JSON.stringify(problemsOfOrNone({ [key]: value })), key).not.toContain('CANARY')
+    }
+    for (const key of ['TWILIO_ACCOUNT_SID', 'TWILIO_API_KEY_SID', 'TWILIO_PHONE_NUMBER', 'SMS_API_KEY'])
+      expect(problemsOf({ [key]: 'CANARY-auth-token' }).message).not.toContain('CANARY')
+  })
+
+  test('what a file holds is never shown either', () => {
+    const error = problemsOf({ TWILIO_AUTH_TOKEN_FILE: '/secret' }, () => 'CANARY')
+    expect(error.problems[0]?.key).toBe('TWILIO_AUTH_TOKEN_FILE')
+    expect(error.message).not.toContain('CANARY')
+  })
+})
+
+describe('secrets from files', () => {
+  const read = (path: string) => (path === '/run/key' ? `${production.SECRET_KEY}\n` : '')
+
+  test('every name of every secret has a _FILE variable', () => {
+    expect(readConfig({ SECRET_KEY_FILE: '/run/key' }, read).secrets.secretKey).toBe(production.SECRET_KEY)
+    const env = { ...twilio, TWILIO_AUTH_TOKEN: undefined, SMS_API_SECRET_FILE: '/run/key' }
+    expect(readConfig(env, read).twilio?.authToken).toBe(production.SECRET_KEY)
+  })
+
+  test('a variable and its file together are refused, as are empty and missing files', () => {
+    expect(problemsOf({ SECRET_KEY: 'a', SECRET_KEY_FILE: '/run/key' }, read).problems).toEqual([
+      { key: 'SECRET_KEY', problem: 'and SECRET_KEY_FILE are both given: keep one' },
+    ])
+    expect(problemsOf({ SECRET_KEY_FILE: '/empty' }, read).message).toContain('SECRET_KEY_FILE names a file')
+    expect(refusedKeys({ SECRET_KEY_FILE: '/no/such/file' })).toEqual(['SECRET_KEY_FILE'])
+    expect(readConfig({ SECRET_KEY: 'a', SECRET_KEY_FILE: '' }).secrets.secretKey).toBe('a')
+  })
+})
+
+describe('older names', () => {
+  test('each means its setting', () => {
+    const config = readConfig({
+      SMS_API_KEY: twilio.TWILIO_ACCOUNT_SID,
+      SMS_API_SECRET: twilio.TWILIO_AUTH_TOKEN,
+      SMS_SENDER_ID: 'MyBrand',
+      TWILIO_MAX_SMS_PER_HOUR: '7',
+      TWILIO_MAX_SMS_PER_DAY: '9',
+    })
+    expect(config.twilio).toMatchObject({
+      accountSid: twilio.TWILIO_ACCOUNT_SID,
+      authToken: twilio.TWILIO_AUTH_TOKEN,
+      from: 'MyBrand',
+    })
+    expect(config.limits).toMatchObject({ sendsPerPhone: 7, sendsPerPhoneDay: 9 })
+    expect(readConfig({ ...twilio, TWILIO_FROM_NUMBER: '+15005550006' }).twilio?.from).toBe('+15005550006')
+  })
+
+  test('two names that differ are refused, naming both; two that agree are not', () => {
+    for (const [key, { older }] of settingList.filter(([, { kind }]) => kind === 'integer')) {
+      for (const name of older) {
+        expect(problemsOf({ [key]: '5', [name]: '6' }).message).toMatch(new RegExp(`${key} and ${name} `))
+        expect(() => readConfig({ [key]: '5', [name]: '5' })).not.toThrow()
+      }
+    }
+    const error = problemsOf({ ...twilio, TWILIO_FROM_NUMBER: '+15005550007', SMS_SENDER_ID: '+15005550006' })
+    expect(error.message).toContain('TWILIO_PHONE_NUMBER and TWILIO_FROM_NUMBER ')
+    expect(error.problems).toHaveLength(1)
+  })
+
+  test('an hourly limit contradicts a window that is not an hour', () => {
+    const env = { TWILIO_MAX_SMS_PER_HOUR: '5', SMS_RATE_LIMIT_WINDOW: '60' }
+    for (const also of [{}, { SMS_RATE_LIMIT_PER_PHONE: '5' }]) {
+      expect(refusedKeys({ ...env, ...also })).toEqual(['TWILIO_MAX_SMS_PER_HOUR'])
+      expect(problemsOf({ ...env, ...also }).message).toContain('SMS_RATE_LIMIT_WINDOW')
+    }
+  })
+})
+
+describe('contradictions name both keys', () => {
+  const { TWILIO_AUTH_TOKEN: token, ...withoutToken } = twilio
+  const apiKey = { TWILIO_API_KEY_SID: `SK${'0123456789abcdef'.repeat(2)}`, TWILIO_API_KEY_SECRET: token }
+
+  test.each<[string, EnvironmentVariables, string[]]>([
+    [
+      'no account',
+      { SMS_PROVIDER: 'twilio', ...twilio, TWILIO_ACCOUNT_SID: undefined },
+      ['TWILIO_ACCOUNT_SID', 'SMS_PROVIDER'],
+    ],
+    ['no token', withoutToken, ['TWILIO_AUTH_TOKEN', 'TWILIO_API_KEY_SID', 'TWILIO_API_KEY_SECRET']],
+    [
+      'no sender',
+      { ...twilio, TWILIO_PHONE_NUMBER: '' },
+      ['TWILIO_PHONE_NUMBER', 'TWILIO_MESSAGING_SERVICE_SID'],
+    ],
+    [
+      'a key alone',
+      { ...twilio, TWILIO_API_KEY_SID: apiKey.TWILIO_API_KEY_SID },
+      ['TWILIO_API_KEY_SID', 'TWILIO_API_KEY_SECRET'],
+    ],
+    [
+      'a key’s secret alone',
+      { SMS_MOCK_MODE: 'true', TWILIO_API_KEY_SECRET: token },
+      ['TWILIO_API_KEY_SECRET', 'TWILIO_API_KEY_SID'],
+    ],
+    [
+      'mock mode with Twilio',
+      { ...twilio, SMS_MOCK_MODE: 'true', SMS_PROVIDER: 'twilio' },
+      ['SMS_MOCK_MODE', 'SMS_PROVIDER'],
+    ],
+    [
+      'mock mode with both',
+      { ...twilio, SMS_MOCK_MODE: 'true', SMS_PROVIDER: 'twilio,mock' },
+      ['SMS_MOCK_MODE', 'SMS_PROVIDER'],
+    ],
+    [
+      'no mock mode with mock',
+      { SMS_MOCK_MODE: 'false', SMS_PROVIDER: 'mock' },
+      ['SMS_MOCK_MODE', 'SMS_PROVIDER'],
+    ],
+    ['no mock mode with nothing', { SMS_MOCK_MODE: 'false' }, ['SMS_MOCK_MODE', 'SMS_PROVIDER']],
+    [
+      'cooldowns',
+      { RESEND_COOLDOWN_MAX_SECONDS: '10' },
+      ['RESEND_COOLDOWN_MAX_SECONDS', 'RESEND_COOLDOWN_SECONDS'],
+    ],
+    [
+      'cooldown and life',
+      { RESEND_COOLDOWN_SECONDS: '90', CODE_TTL_SECONDS: '60' },
+      ['RESEND_COOLDOWN_SECONDS', 'CODE_TTL_SECONDS'],
+    ],
+    [
+      'deadline and timeout',
+      { REQUEST_TIMEOUT_SECONDS: '5' },
+      ['REQUEST_TIMEOUT_SECONDS', 'START_DEADLINE_MS'],
+    ],
+    [
+      'publishable starts',
+      { PUBLISHABLE_STARTS_PER_ADDRESS_HOUR: '31' },
+      ['PUBLISHABLE_STARTS_PER_ADDRESS_HOUR', 'STARTS_PER_ADDRESS_HOUR'],
+    ],
+    [
+      'publishable checks',
+      { PUBLISHABLE_CHECKS_PER_ADDRESS_HOUR: '61' },
+      ['PUBLISHABLE_CHECKS_PER_ADDRESS_HOUR', 'CHECKS_PER_ADDRESS_HOUR'],
+    ],
+    [
+      'the same key twice',
+      { SECRET_KEY: 'a', SECRET_KEYS_PREVIOUS: 'b,a' },
+      ['SECRET_KEYS_PREVIOUS', 'SECRET_KEY'],
+    ],
+  ])('%s', (_name, env, keys) => {
+    const { problems } = problemsOf(env)
+    expect(problems).toHaveLength(1)
+    expect(problems[0]?.key).toBe(keys[0])
+    for (const key of keys) expect(`${problems[0]?.key} ${problems[0]?.problem}`).toContain(key)
+  })
+
+  test('half of the credentials never mean the inbox', () => {
+    for (const key of ['TWILIO_AUTH_TOKEN', 'SMS_API_SECRET'])
+      expect(() => readConfig({ [key]: token })).toThrow(ConfigError)
+  })
+
+  test('a malformed credential is one problem, not two', () => {
+    expect(refusedKeys({ ...twilio, TWILIO_ACCOUNT_SID: 'AC12' })).toEqual(['TWILIO_ACCOUNT_SID'])
+  })
+
+  test('an API key stands in for the token, and a messaging service for the number', () => {
+    const env = { ...withoutToken, ...apiKey, TWILIO_PHONE_NUMBER: undefined }
+    const service = `MG${'0123456789abcdef'.repeat(2)}`
+    const config = readConfig({ ...env, TWILIO_MESSAGING_SERVICE_SID: service })
+    expect(config.twilio).toMatchObject({
+      authToken: undefined,
+      from: undefined,
+      messagingServiceSid: service,
+    })
+    expect(config.twilio?.apiKey).toEqual({ sid: apiKey.TWILIO_API_KEY_SID, secret: token })
+    expect(config.warnings).toEqual([expect.stringContaining('TWILIO_AUTH_TOKEN')])
+  })
+
+  test('lower address limits pull the publishable ones down with them', () => {
+    const { limits } = readConfig({ STARTS_PER_ADDRESS_HOUR: '10', CHECKS_PER_ADDRESS_HOUR: '20' })
+    expect(limits).toMatchObject({ publishableStartsPerAddressHour: 10, publishableChecksPerAddressHour: 20 })
+  })
+})
+
+describe('production (R15)', () => {
+  const sk = 'sk_0Zt8qLx1rWm5Kc7Nf2Hs9Bd4'
+  test.each<[string, EnvironmentVariables, string]>([
+    ['dev mode', { DEV_MODE: 'true' }, 'DEV_MODE'],
+    ['dev mode, otherwise spelt', { DEV_MODE: '1' }, 'DEV_MODE'],
+    ['a preview code', { DEV_PREVIEW_CODE: '123456' }, 'DEV_PREVIEW_CODE'],
+    ['the mock provider', { SMS_PROVIDER: 'mock' }, 'SMS_PROVIDER'],
+    ['the mock provider as a second choice', { SMS_PROVIDER: 'twilio,mock' }, 'SMS_PROVIDER'],
+    ['mock mode', { SMS_MOCK_MODE: 'yes' }, 'SMS_MOCK_MODE'],
+    ['no provider', { TWILIO_ACCOUNT_SID: undefined, TWILIO_AUTH_TOKEN: undefined }, 'SMS_PROVIDER'],
+    ['a provider nobody knows', { SMS_PROVIDER: 'sns' }, 'SMS_PROVIDER'],
+    ['no Twilio account', { TWILIO_ACCOUNT_SID: undefined }, 'TWILIO_ACCOUNT_SID'],
+    ['no Twilio token', { TWILIO_AUTH_TOKEN: '' }, 'TWILIO_AUTH_TOKEN'],
+    ['no Twilio number', { TWILIO_PHONE_NUMBER: undefined }, 'TWILIO_PHONE_NUMBER'],
+    ['no secret key', { SECRET_KEY: undefined }, 'SECRET_KEY'],
+    ['an empty secret key', { SECRET_KEY: ' ' }, 'SECRET_KEY'],
+    ['a short secret key', { SECRET_KEY: 'yG3v0Zt8qLx1rWm5Kc7Nf2Hs9Bd4Jp6' }, 'SECRET_KEY'],
+    ['changeme', { SECRET_KEY: 'changeme' }, 'SECRET_KEY'],
+    ['changeme at length', { SECRET_KEY: 'change-me-secret-key-for-production-2024' }, 'SECRET_KEY'],
+    ['one character', { SECRET_KEY: 'a'.repeat(40) }, 'SECRET_KEY'],
+    ['a few characters', { SECRET_KEY: '0011010110100101101001011010011010110' }, 'SECRET_KEY'],
+    ['a word over and over', { SECRET_KEY: 'Kx7pQ2mz'.repeat(5) }, 'SECRET_KEY'],
+    ['the alphabet', { SECRET_KEY: 'abcdefghijklmnopqrstuvwxyz0123456789' }, 'SECRET_KEY'],
+    ['a weak previous key', { SECRET_KEYS_PREVIOUS: 'changeme' }, 'SECRET_KEYS_PREVIOUS'],
+    ['a guessable API key', { API_KEYS: `${sk},sk_test_test_test_test_test_test` }, 'API_KEYS'],
+    ['a guessable metrics token', { METRICS_TOKEN: 'password-password' }, 'METRICS_TOKEN'],
+    ['every origin', { CORS_ORIGINS: '*' }, 'CORS_ORIGINS'],
+    ['a public URL in the clear', { PUBLIC_URL: 'http://verify.example.com' }, 'PUBLIC_URL'],
+    ['Twilio in the clear', { TWILIO_BASE_URL: 'http://proxy.example.com' }, 'TWILIO_BASE_URL'],
+    ['a database in memory', { DATABASE_URL: 'sqlite::memory:' }, 'DATABASE_URL'],
+    ['an obvious test code', { TEST_PHONE_NUMBERS: '+15005550006=123456' }, 'TEST_PHONE_NUMBERS'],
+    ['a test code of one digit', { TEST_PHONE_NUMBERS: '+15005550006=000000' }, 'TEST_PHONE_NUMBERS'],
+    ['a database not served', { DATABASE_URL: 'postgres://u:p@db/x' }, 'DATABASE_URL'],
+    ['Redis', { REDIS_URL: 'redis://cache' }, 'REDIS_URL'],
+    ['Twilio Verify', { TWILIO_VERIFY_SERVICE_SID: `VA${'0'.repeat(32)}` }, 'TWILIO_VERIFY_SERVICE_SID'],
+    ['everyone as a proxy', { TRUSTED_PROXIES: '0.0.0.0/0' }, 'TRUSTED_PROXIES'],
+  ])('refuses %s', (_name, env, key) => {
+    expect(refusedKeys({ ...production, ...env })).toEqual([key])
+  })
+
+  test('takes what is safe', () => {
+    const config = readConfig({
+      ...production,
+      DEV_MODE: 'false',
+      SMS_MOCK_MODE: 'false',
+      SECRET_KEYS_PREVIOUS: '3f9a1c5e7b2d4f6081a3c5e7092b4d6f,Q7vZ0tY8qLx1rWm5Kc7Nf2Hs9Bd4Jp6Ta',
+      API_KEYS: `${sk},pk_Wm5Kc7Nf2Hs9Bd4Jp6TaUeXo`,
+      PUBLIC_URL: 'http://localhost:8080/',
+      TWILIO_BASE_URL: 'http://127.0.0.1:9000/twilio/',
+      TEST_PHONE_NUMBERS: '+15005550006=847261,+15005550009=112233',
+      CORS_ORIGINS: 'https://app.example.com',
+    })
+    expect(config.dev.mode).toBe(false)
+    expect(config.secrets.previousSecretKeys).toHaveLength(2)
+    expect(config.http.publicUrl).toBe('http://localhost:8080')
+    expect(config.twilio?.baseUrl).toBe('http://127.0.0.1:9000/twilio')
+  })
+
+  test('a developer’s machine is not held to it', () => {
+    const env = {
+      CORS_ORIGINS: '*',
+      DEV_MODE: 'true',
+      SECRET_KEY: 'x',
+      TEST_PHONE_NUMBERS: '+15005550006=123456',
+    }
+    expect(readConfig({ ...env, DATABASE_URL: 'sqlite::memory:' }).http.corsOrigins).toBe('*')
+  })
+})
+
+describe('texts and lists', () => {
+  test.each([
+    ['0.0.0.0/0'],
+    ['::/0'],
+    ['10.0.0.0/0'],
+    ['0.0.0.0/1,128.0.0.0/1'],
+    ['::/1'],
+    ['::ffff:0:0/96'],
+    ['::ffff:0:0/97'],
+    ['::ffff:0:0/105'],
+    ['10.0.0.0/33'],
+    ['10.0.0.0/8/8'],
+    ['10.0.0.0/'],
+    ['10.0.0/8'],
+    ['fe80::1%eth0/64'],
+    ['*'],
+    ['true'],
+    ['loopback'],
+    ['10.0.0.0/8,,'],
+    ['10.0.0.0/8,10.0.0.0/8'],
+    ['__proto__'],
+  ])('TRUSTED_PROXIES=%s is refused (A46)', (text) => {
+    expect(refusedKeys({ TRUSTED_PROXIES: text })).toEqual(['TRUSTED_PROXIES'])
+  })
+
+  test('TRUSTED_PROXIES takes networks and addresses', () => {
+    const text = '10.0.0.0/8, 192.0.2.7,fc00::/7,2400:CB00::/32'
+    expect(readConfig({ TRUSTED_PROXIES: text }).http.trustedProxies).toEqual([
+      '10.0.0.0/8',
+      '192.0.2.7',
+      'fc00::/7',
+      '2400:cb00::/32',
+    ])
+  })
+
+  test.each<[string, readonly string[]]>([
+    [
+      'CORS_ORIGINS',
+      [
+        'null',
+        'app.example.com',
+        'https://a.example/',
+        'https://a.example/x',
+        'https://*.a.example',
+        '*,https://a.example',
+        'https://u:p@a.example',
+        'https://a.example?x',
+        'https://a.example:99999',
+      ],
+    ],
+    [
+      'PUBLIC_URL',
+      [
+        'a.example',
+        'ftp://a.example',
+        'https://a.example/x',
+        'https://a.example?x',
+        'https://a.example#',
+        'https://u:p@a.example',
+        'https:a.example',
+        'https://',
+      ],
+    ],
+    ['TWILIO_BASE_URL', ['a.example', 'ftp://a.example', 'https://a.example?x', 'https://u@a.example']],
+    ['HOST', ['a b', 'a:80', 'http://a', '999.1.1.1', '-a', 'a..b', '*']],
+    ['ALLOWED_COUNTRIES', ['USA', 'UK', 'ZZ', 'US,*', 'US;CA', '+1', 'US,us']],
+    ['SMS_PROVIDER', ['sns', 'twilio,sns', 'twilio,twilio', 'twilio mock']],
+    [
+      'DATABASE_URL',
+      [
+        'postgres://db/x',
+        'postgresql://db',
+        'mongodb+srv://db',
+        'mysql://db',
+        'sqlite:',
+        'sqlite',
+        'sqlite:///x',
+        'sqlite:file:x',
+        './x.db',
+      ],
+    ],
+    [
+      'TEST_PHONE_NUMBERS',
+      [
+        '+15005550006',
+        '15005550006=123456',
+        '+15005550006=123',
+        '+15005550006=12345678901',
+        '+05005550006=123456',
+        '+15005550006=１２３４５６',
+        '+15005550006=1234,+15005550006=5678',
+      ],
+    ],
+    [
+      'API_KEYS',
+      [
+        'sk_short',
+        `ak_${'x'.repeat(30)}`,
+        `sk_${'x'.repeat(23)}`,
+        `sk_${'é'.repeat(30)}`,
+        `sk_${'x'.repeat(30)},sk_${'x'.repeat(30)}`,
+      ],
+    ],
+    [
+      'SERVICE_NAME',
+      [
+        'a'.repeat(33),
+        'A\nB',
+        'http://evil',
+        'evil.com',
+        'www.evil',
+        'A/B',
+        'A:B',
+        'Bank 🔒',
+        'A\u202eB',
+        '<b>',
+      ],
+    ],
+    ['DEFAULT_LOCALE', ['english', 'EN', 'en_US', 'en-us', '../en']],
+    ['DEV_PREVIEW_CODE', ['12345', '12345678901', 'abcdef', '１２３４５６']],
+    ['TWILIO_PHONE_NUMBER', ['5005550006', '+0123456789', '+1 500 555 0006', 'ABrandThatIsLong', 'A-B']],
+    ['TWILIO_ACCOUNT_SID', [`SK${'0'.repeat(32)}`, `AC${'0'.repeat(31)}`, `AC${'g'.repeat(32)}`]],
+    ['TWILIO_AUTH_TOKEN', ['short', 'with spaces in the middle']],
+    ['METRICS_TOKEN', ['short', 'with spaces in the middle']],
+    ['SECRET_KEY', ['with,comma', 'with\nbreak']],
+    ['DATA_DIR', ['a\u0000b']],
+  ])('%s refuses what it cannot mean', (key, texts) => {
+    const env = key.startsWith('TWILIO_') ? twilio : {}
+    for (const text of texts) expect(refusedKeys({ ...env, [key]: text }), text).toEqual([key])
+  })
+
+  test('names that every object has mean nothing in a list', () => {
+    const lists = settingList.filter(([, { kind }]) => kind === 'list').map(([key]) => key)
+    expect(lists.length).toBeGreaterThanOrEqual(7)
+    for (const key of lists.filter((name) => name !== 'SECRET_KEYS_PREVIOUS')) {
+      for (const text of ['__proto__', 'constructor', 'toString', 'hasOwnProperty,__proto__'])
+        expect(refusedKeys({ [key]: text }), text).toEqual([key])
+    }
+    const env: unknown = JSON.parse('{"__proto__": "x", "constructor": "y", "SMS___proto__": "z"}')
+    expect(readConfig(Object.assign({}, env)).env).toBe('development')
+    expect(Object.keys(Object.prototype)).toEqual([])
+  })
+
+  test('values are kept in one spelling', () => {
+    const config = readConfig({
+      ALLOWED_COUNTRIES: 'us, gb',
+      CORS_ORIGINS: 'HTTPS://App.Example.com:443,capacitor://localhost',
+      PUBLIC_URL: 'https://Verify.Example.com/',
+      SERVICE_NAME: 'Dr. Who_2-Café',
+      TEST_PHONE_NUMBERS: '+15005550006=123456,+15005550009=0000',
+      DATABASE_URL: 'sqlite:/var/lib/c.db',
+      DEFAULT_LOCALE: 'pt-BR',
+    })
+    expect(config.guard.allowedCountries).toEqual(['US', 'GB'])
+    expect(config.http.corsOrigins).toEqual(['https://app.example.com', 'capacitor://localhost'])
+    expect(config.http.publicUrl).toBe('https://verify.example.com')
+    expect(config.messaging).toMatchObject({ serviceName: 'Dr. Who_2-Café', defaultLocale: 'pt-BR' })
+    expect(config.store.path).toBe('/var/lib/c.db')
+    expect(config.testPhones).toEqual([
+      { phone: '+15005550006', code: '123456' },
+      { phone: '+15005550009', code: '0000' },
+    ])
+  })
+
+  test('providers keep their order', () => {
+    expect(readConfig({ ...twilio, SMS_PROVIDER: 'mock, twilio' }).messaging.providers).toEqual([
+      'mock',
+      'twilio',
+    ])
+  })
+})
+
+describe('warnings', () => {
+  test.each([
+    ['SECRT_KEY', 'SECRET_KEY'],
+    ['CORS_ORIGIN', 'CORS_ORIGINS'],
+    ['TWILIO_AUTH_TOKN', 'TWILIO_AUTH_TOKEN'],
+    ['twilio_auth_token', 'TWILIO_AUTH_TOKEN'],
+    ['TWILIO_REGION', 'TWILIO_REGION'],
+    ['SMS_THING', 'SMS_THING'],
+    ['PORT_FILE', 'only secrets'],
+  ])('%s is warned of, without its value', (name, text) => {
+    const { warnings } = readConfig({ [name]: 'CANARY' })
+    expect(warnings).toEqual([expect.stringContaining(text)])
+    expect(warnings[0]).toContain(name)
+    expect(warnings[0]).not.toContain('CANARY')
+  })
+
+  test('an ordinary environment warns of nothing', () => {
+    const names =
+      'PATH HOME HOSTNAME LANG USER PWD SHELL TERM TZ CI DEBUG EDITOR LOGNAME NODE_OPTIONS NODE_PATH npm_config_host'
+    expect(readConfig(Object.fromEntries(names.split(' ').map((name) => [name, 'x']))).warnings).toEqual([])
+  })
+
+  test.each<[string, EnvironmentVariables]>([
+    ['PUBLIC_URL', { ...production, PUBLIC_URL: undefined }],
+    ['ALLOWED_COUNTRIES', { ...production, ALLOWED_COUNTRIES: '*' }],
+    ['TEST_PHONE_NUMBERS', { ...production, TEST_PHONE_NUMBERS: '+15005550006=847261' }],
+    ['DEV_MODE', { DEV_MODE: 'true', HOST: '0.0.0.0' }],
+    ['DEV_PREVIEW_CODE', { DEV_PREVIEW_CODE: '654321' }],
+    ['Twilio', { ...twilio, SMS_PROVIDER: 'mock' }],
+  ])('%s is warned of where it was likely not meant', (text, env) => {
+    expect(readConfig(env).warnings).toEqual([expect.stringContaining(text)])
+  })
+})
+
+describe('the environment and the manual', () => {
+  test('.env is read where there is one, and the environment wins over it', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'config-'))
+    try {
+      expect(loadEnvironment(folder)).toBe(process.env)
+      process.env['COUNTERSIGN_TEST_SET'] = 'environment'
+      writeFileSync(join(folder, '.env'), 'COUNTERSIGN_TEST_SET=file\nCOUNTERSIGN_TEST_NEW=file\n')
+      const env = loadEnvironment(folder)
+      expect([env['COUNTERSIGN_TEST_SET'], env['COUNTERSIGN_TEST_NEW']]).toEqual(['environment', 'file'])
+    } finally {
+      delete process.env['COUNTERSIGN_TEST_SET']
+      delete process.env['COUNTERSIGN_TEST_NEW']
+      rmSync(folder, { recursive: true })
+    }
+  })
+
+  test('docs/configuration.md and .env.example are current', () => {
+    expect(findStaleDocs()).toEqual([])
+  })
+
+  test('every setting is told of, and no two share a name', () => {
+    const names = settingList.flatMap(([key, { older }]) => [key, ...older])
+    expect(new Set(names).size).toBe(names.length)
+    for (const [key, { about }] of settingList) expect(about.length, key).toBeGreaterThan(15)
+  })
+})

@@ -1,0 +1,344 @@
+import { randomBytes } from 'node:crypto'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import type { Draft, VerifyStore } from '../../src/verify/store.ts'
+import { makeId } from '../../src/primitives/ids.ts'
+import { FakeClock } from '../fake-clock.ts'
+
+/** A fresh, empty store on this clock; `reopen` closes it and opens the same data again, as a restart does. */
+export type StoreFixture = {
+  verifications: VerifyStore
+  reopen(): Promise<VerifyStore>
+  close(): Promise<void>
+}
+
+const RIGHT = Buffer.alloc(32, 7)
+const WRONG = Buffer.alloc(32, 8)
+const BUDGET = { name: 'wrong_checks_per_phone_day', limit: 20, windowSeconds: 86_400 }
+const COUNTED = { channel: 'sms', cooldownSeconds: 60, counted: true } as const
+
+export function draft(clock: FakeClock, changes: Partial<Draft> = {}): Draft {
+  return {
+    id: makeId('ver_', clock.now()),
+    service: 'default',
+    to: '+14155552671',
+    country: 'US',
+    channel: 'sms',
+    purpose: 'verify',
+    locale: null,
+    status: 'pending',
+    keyId: 'k1',
+    digest: RIGHT,
+    codeLength: 6,
+    guessesMax: 5,
+    sendsMax: 5,
+    ttlSeconds: 600,
+    cooldownSeconds: 30,
+    nonce: null,
+    metadata: null,
+    decision: 'allow',
+    ...changes,
+  }
+}
+
+/** What every verify store decides, races and restart included. */
+export function describeVerifyStore(name: string, make: (clock: FakeClock) => Promise<StoreFixture>): void {
+  describe(`verify store: ${name}`, () => {
+    let clock: FakeClock
+    let fixture: StoreFixture
+    let store: VerifyStore
+
+    const open = async (changes: Partial<Draft> = {}) =>
+      (await store.open(draft(clock, changes))).verification
+    const guess = (id: string, digest = WRONG) => store.judge({ id, digest, budget: BUDGET })
+
+    beforeEach(async () => {
+      clock = new FakeClock()
+      fixture = await make(clock)
+      store = fixture.verifications
+    })
+    afterEach(() => fixture.close())
+
+    test('opens a verification complete, and reads it back as it was', async () => {
+      const made = await open({ metadata: { order: '7' }, nonce: 'n', locale: 'pt-BR' })
+      expect(made).toMatchObject({
+        status: 'pending',
+        guesses: 0,
+        sends: 1,
+        createdAt: clock.now(),
+        expiresAt: clock.now() + 600_000,
+        resendAt: clock.now() + 30_000,
+        decidedAt: null,
+        metadata: { order: '7' },
+        nonce: 'n',
+      })
+      expect(await store.find(made.id)).toEqual(made)
+      expect(await store.pending('default', made.to, 'verify')).toEqual(made)
+    })
+
+    test('200 concurrent opens for one number: one opens, all see it', async () => {
+      const all = await Promise.all(Array.from({ length: 200 }, () => store.open(draft(clock))))
+      expect(all.filter((one) => one.opened)).toHaveLength(1)
+      expect(new Set(all.map((one) => one.verification.id)).size).toBe(1)
+    })
+
+    test('another service, purpose or number has a verification of its own', async () => {
+      const ids = new Set<string>()
+      for (const changes of [{}, { service: 'b' }, { purpose: 'login' }, { to: '+14155552672' }] as const) {
+        ids.add((await open(changes)).id)
+      }
+      expect(ids.size).toBe(4)
+    })
+
+    test('R4: of 1,000 concurrent right guesses exactly one approves', async () => {
+      const { id } = await open()
+      const all = await Promise.all(Array.from({ length: 1000 }, () => guess(id, RIGHT)))
+      expect(all.filter((verdict) => verdict?.reason === 'approved')).toHaveLength(1)
+      expect(all.filter((verdict) => verdict?.reason === 'already_used')).toHaveLength(999)
+    })
+
+    test('R3: of 1,000 concurrent wrong guesses exactly 5 are judged', async () => {
+      const { id } = await open()
+      const all = await Promise.all(Array.from({ length: 1000 }, () => guess(id)))
+      expect(all.filter((verdict) => verdict?.judged)).toHaveLength(5)
+      expect(all.filter((verdict) => verdict?.reason === 'locked')).toHaveLength(995)
+      expect(await store.find(id)).toMatchObject({ status: 'locked', guesses: 5 })
+    })
+
+    test('R5: 499 wrong and 1 right at once: at most 5 judged, at most 1 approved, never locked and approved', async () => {
+      const { id } = await open()
+      const right = Math.floor(Math.random() * 10)
+      const all = await Promise.all(
+        Array.from({ length: 500 }, (_, at) => guess(id, at === right ? RIGHT : WRONG)),
+      )
+      const judged = all.filter((verdict) => verdict?.judged)
+      const approved = all.filter((verdict) => verdict?.reason === 'approved')
+      expect(judged.length).toBeLessThanOrEqual(5)
+      expect(approved.length).toBeLessThanOrEqual(1)
+      const { status } = (await store.find(id)) ?? {}
+      expect(status).toBe(approved.length === 1 ? 'approved' : 'locked')
+    })
+
+    test('R6: the right code after the fifth wrong one is refused like any sixth guess', async () => {
+      const { id } = await open()
+      for (let i = 0; i < 5; i++) await guess(id)
+      const right = await guess(id, RIGHT)
+      const wrong = await guess(id)
+      expect(right).toEqual(wrong)
+      expect(right).toMatchObject({ judged: false, reason: 'locked' })
+    })
+
+    test('R7: a resend keeps the guesses', async () => {
+      const { id } = await open()
+      for (let round = 0; round < 4; round++) {
+        for (let i = 0; i < 4; i++) await guess(id)
+        clock.advance(120)
+        await store.resend(id, COUNTED)
+      }
+      expect(await store.find(id)).toMatchObject({ status: 'locked', guesses: 5 })
+    })
+
+    test('R8, R9: the number’s budget survives cancel, expiry and new verifications over all services and purposes', async () => {
+      let judged = 0
+      const purposes = ['verify', 'login', 'reset'] as const
+      for (let round = 0; round < 30; round++) {
+        const made = await open({
+          service: `s${round % 3}`,
+          ...(purposes[round % 3] ? { purpose: purposes[round % 3] ?? 'verify' } : {}),
+        })
+        for (let i = 0; i < 4; i++) if ((await guess(made.id))?.judged) judged++
+        if (round % 2 === 0) await store.cancel(made.id)
+        else clock.advance(601)
+      }
+      expect(judged).toBe(20)
+      const last = await open({ service: 'last' })
+      expect(await guess(last.id, RIGHT)).toMatchObject({ judged: false, reason: 'budget_spent' })
+      expect(await store.find(last.id)).toMatchObject({ status: 'pending', guesses: 0 })
+    })
+
+    test('a right guess costs the number’s budget nothing', async () => {
+      const { id } = await open()
+      await guess(id, RIGHT)
+      expect(await store.budget('+14155552671', BUDGET)).toMatchObject({ remaining: 20 })
+    })
+
+    test('R12: right until the last millisecond, expired from it on, with nothing swept', async () => {
+      const { id } = await open()
+      clock.advanceMs(599_900)
+      const other = await open({ to: '+14155552672', ttlSeconds: 600 })
+      expect(await guess(id, RIGHT)).toMatchObject({ reason: 'approved' })
+      clock.advanceMs(600_100)
+      expect(await guess(other.id, RIGHT)).toMatchObject({ judged: false, reason: 'expired' })
+      expect(await store.find(other.id)).toMatchObject({ status: 'expired', decidedAt: other.expiresAt })
+      expect(await store.pending('default', other.to, 'verify')).toBeUndefined()
+    })
+
+    test('an expired one makes room for a new one', async () => {
+      const first = await open()
+      clock.advance(600)
+      const second = await store.open(draft(clock))
+      expect(second.opened).toBe(true)
+      expect(second.verification.id).not.toBe(first.id)
+    })
+
+    test('R13: an approved code is used for ever, also after a restart', async () => {
+      const { id } = await open()
+      await guess(id, RIGHT)
+      expect(await guess(id, RIGHT)).toMatchObject({ judged: false, reason: 'already_used' })
+      store = await fixture.reopen()
+      expect(await guess(id, RIGHT)).toMatchObject({ judged: false, reason: 'already_used' })
+    })
+
+    test('guesses, budget and sends survive a restart', async () => {
+      const { id } = await open()
+      await guess(id)
+      clock.advance(31)
+      await store.resend(id, COUNTED)
+      store = await fixture.reopen()
+      expect(await store.find(id)).toMatchObject({ guesses: 1, sends: 2 })
+      expect(await store.budget('+14155552671', BUDGET)).toMatchObject({ remaining: 19 })
+    })
+
+    test('A10: a second end of the same verification changes nothing and says so', async () => {
+      const { id } = await open()
+      const [a, b] = await Promise.all([store.cancel(id), store.cancel(id)])
+      expect([a?.canceled, b?.canceled].sort()).toEqual([false, true])
+      expect(await guess(id, RIGHT)).toMatchObject({ judged: false, reason: 'canceled' })
+    })
+
+    test('approve and cancel at once: exactly one wins', async () => {
+      for (let round = 0; round < 20; round++) {
+        const { id } = await open({ to: `+1415555${1000 + round}` })
+        const [verdict, { canceled }] = await Promise.all([guess(id, RIGHT), store.cancel(id)])
+        expect([verdict?.reason === 'approved', canceled].filter(Boolean)).toHaveLength(1)
+      }
+    })
+
+    test('of 100 concurrent resends one is counted; the others are told why', async () => {
+      const { id } = await open()
+      clock.advance(30)
+      const all = await Promise.all(Array.from({ length: 100 }, () => store.resend(id, COUNTED)))
+      expect(all.filter((one) => one.refused === null)).toHaveLength(1)
+      expect(all.filter((one) => one.refused === 'too_soon')).toHaveLength(99)
+      expect(await store.find(id)).toMatchObject({ sends: 2, resendAt: clock.now() + 60_000 })
+    })
+
+    test('sends end at their maximum; a retracted send is not counted and may be tried at once', async () => {
+      const { id } = await open({ sendsMax: 2 })
+      clock.advance(30)
+      await store.resend(id, COUNTED)
+      clock.advance(60)
+      expect((await store.resend(id, COUNTED)).refused).toBe('no_sends_left')
+      await store.retract(id)
+      expect((await store.resend(id, COUNTED)).refused).toBeNull()
+    })
+
+    test('R5, R11: a guess is for one id: the same digest on another is wrong', async () => {
+      await open()
+      const other = await open({ purpose: 'reset', digest: randomBytes(32) })
+      expect(await guess(other.id, RIGHT)).toMatchObject({ reason: 'wrong_code' })
+    })
+
+    test('A45: an empty digest matches nothing', async () => {
+      const { id } = await open()
+      expect(await guess(id, Buffer.alloc(0))).toMatchObject({ reason: 'wrong_code' })
+    })
+
+    test('a blocked one is kept, never pending, and does not stand in the way', async () => {
+      const blocked = await open({ status: 'blocked', decision: 'block:premium_rate' })
+      expect(blocked).toMatchObject({ status: 'blocked', sends: 0, decidedAt: clock.now() })
+      expect(await guess(blocked.id, RIGHT)).toMatchObject({ judged: false, reason: 'blocked' })
+      expect((await store.open(draft(clock))).opened).toBe(true)
+    })
+
+    test('failed: nothing was sent', async () => {
+      const { id } = await open()
+      expect(await store.fail(id)).toMatchObject({ status: 'failed' })
+      expect(await guess(id, RIGHT)).toMatchObject({ judged: false, reason: 'not_sent' })
+    })
+
+    test('no such verification is undefined, not an error', async () => {
+      expect(await guess('ver_none')).toBeUndefined()
+      expect(await store.find('ver_none')).toBeUndefined()
+    })
+
+    test('lists newest first, by number, by status, page by page', async () => {
+      const ids: string[] = []
+      for (let i = 0; i < 7; i++) {
+        clock.advance(1)
+        ids.unshift((await open({ to: `+1415555${2000 + i}` })).id)
+      }
+      await store.cancel(ids[2] ?? '')
+      const seen: string[] = []
+      let cursor: string | null = null
+      do {
+        const page: Awaited<ReturnType<VerifyStore['list']>> = await store.list({
+          service: 'default',
+          limit: 3,
+          ...(cursor === null ? {} : { cursor }),
+        })
+        seen.push(...page.data.map((one) => one.id))
+        cursor = page.nextCursor
+      } while (cursor !== null)
+      expect(seen).toEqual(ids)
+      const canceled = await store.list({ service: 'default', limit: 3, status: 'canceled' })
+      expect(canceled.data.map((one) => one.id)).toEqual([ids[2]])
+      const byNumber = await store.list({ service: 'default', limit: 3, to: '+14155552000' })
+      expect(byNumber.data).toHaveLength(1)
+      expect((await store.list({ service: 'other', limit: 3 })).data).toEqual([])
+    })
+
+    test('latest and latestApproved look at one number of one service', async () => {
+      const first = await open()
+      await guess(first.id, RIGHT)
+      clock.advance(1)
+      const second = await open()
+      expect((await store.latest('default', first.to))?.id).toBe(second.id)
+      expect((await store.latest('default', first.to, 'login'))?.id).toBeUndefined()
+      expect((await store.latestApproved('default', first.to))?.id).toBe(first.id)
+      expect(await store.latestApproved('other', first.to)).toBeUndefined()
+    })
+
+    describe('claims', () => {
+      const LIFE = { leaseSeconds: 30, keepSeconds: 86_400 }
+
+      test('R41: of 100 concurrent claims one is mine, the others wait; then all get the answer', async () => {
+        const claims = await Promise.all(Array.from({ length: 100 }, () => store.claim('k', 'f', LIFE)))
+        expect(claims.filter((claim) => claim.state === 'mine')).toHaveLength(1)
+        expect(claims.filter((claim) => claim.state === 'busy')).toHaveLength(99)
+        await store.settleClaim('k', '{"a":1}')
+        expect(await store.claim('k', 'f', LIFE)).toEqual({ state: 'done', answer: '{"a":1}' })
+        expect(await store.claim('k', 'other', LIFE)).toEqual({ state: 'conflict' })
+      })
+
+      test('a released claim may be made again; an answered one may not', async () => {
+        await store.claim('k', 'f', LIFE)
+        await store.releaseClaim('k')
+        expect(await store.claim('k', 'f', LIFE)).toEqual({ state: 'mine' })
+        await store.settleClaim('k', '1')
+        await store.releaseClaim('k')
+        expect(await store.claim('k', 'f', LIFE)).toEqual({ state: 'done', answer: '1' })
+      })
+
+      test('a claim whose process died is taken over after its lease, once', async () => {
+        await store.claim('k', 'f', LIFE)
+        clock.advance(31)
+        const claims = await Promise.all([store.claim('k', 'f', LIFE), store.claim('k', 'f', LIFE)])
+        expect(claims.map((claim) => claim.state).sort()).toEqual(['busy', 'mine'])
+      })
+
+      test('F19: one that died after opening tells what it had opened', async () => {
+        await store.claim('k', 'f', LIFE)
+        const { id } = await open({ claimKey: 'k' })
+        clock.advance(31)
+        expect(await store.claim('k', 'f', LIFE)).toEqual({ state: 'opened', verificationId: id })
+      })
+
+      test('a claim is forgotten after its time, swept or not', async () => {
+        await store.claim('k', 'f', LIFE)
+        await store.settleClaim('k', '1')
+        clock.advance(86_400)
+        expect(await store.claim('k', 'other', LIFE)).toEqual({ state: 'mine' })
+      })
+    })
+  })
+}

@@ -1,0 +1,24 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { openSqlite } from '../../src/stores/sqlite/store.ts'
+import { describeVerifyStore } from '../conformance/verify-store.ts'
+
+describeVerifyStore('sqlite', async (clock) => {
+  const folder = mkdtempSync(join(tmpdir(), 'countersign-'))
+  const path = join(folder, 'test.db')
+  const open = () => openSqlite({ path, synchronous: 'full', retentionDays: 30, clock })
+  let store = open()
+  return {
+    verifications: store.verifications,
+    reopen: async () => {
+      await store.close()
+      store = open()
+      return store.verifications
+    },
+    close: async () => {
+      await store.close()
+      rmSync(folder, { recursive: true })
+    },
+  }
+})
