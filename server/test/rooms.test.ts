@@ -1,0 +1,167 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { dirname, join, relative, resolve } from 'node:path'
+import { describe, expect, test } from 'vitest'
+
+/**
+ * The house rules that a compiler does not know: which room may import which, and what no room may do. The arrows
+ * are those of ARCHITECTURE.md.
+ */
+const SRC = resolve(import.meta.dirname, '../src')
+
+/** What each room may import besides itself and packages. */
+const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
+  primitives: [],
+  limits: ['primitives'],
+  keys: ['primitives'],
+  messaging: ['limits', 'primitives'],
+  guard: ['limits', 'primitives'],
+  verify: ['guard', 'messaging', 'limits', 'primitives'],
+  providers: ['messaging', 'primitives'],
+  stores: ['verify', 'messaging', 'limits', 'keys', 'guard', 'primitives'],
+  http: ['verify', 'guard', 'messaging', 'limits', 'keys', 'primitives', 'version.ts'],
+  cli: ['main.ts', 'config.ts', 'version.ts', 'stores', 'verify', 'primitives'],
+  'main.ts': ['*'],
+  'boot.ts': ['keys'],
+  'index.ts': ['main.ts', 'config.ts', 'primitives', 'verify', 'messaging'],
+  'config.ts': ['config-schema.ts', 'primitives'],
+  'config-schema.ts': ['primitives', 'messaging'],
+  'version.ts': [],
+}
+
+/** Folders whose own members never meet: one vendor, one database each. */
+const SIBLINGS = ['providers', 'stores'] as const
+
+type Source = { readonly path: string; readonly room: string; readonly text: string }
+
+function sources(): Source[] {
+  return readdirSync(SRC, { recursive: true, encoding: 'utf8' })
+    .filter((path) => path.endsWith('.ts'))
+    .map((path) => ({ path, room: path.split('/')[0] ?? path, text: readFileSync(join(SRC, path), 'utf8') }))
+}
+
+/** Every relative import, as a path from `src`; type imports count too. */
+function importsOf({ path, text }: Source): string[] {
+  return [...text.matchAll(/(?:from|import)\s*\(?\s*'(\.[^']+)'/g)].map((match) =>
+    relative(SRC, resolve(dirname(join(SRC, path)), match[1] ?? '')),
+  )
+}
+
+/** The text without comments, so that a rule may be explained where it holds. */
+function code({ text }: Source): string {
+  return text.replace(/\/\*[\s\S]*?\*\//g, '').replace(/(^|\s)\/\/.*$/gm, '')
+}
+
+/** The code without template literals, which hold pages and SQL. */
+function codeWithoutTexts(source: Source): string {
+  return code(source).replace(/`(?:\\[\s\S]|[^`\\])*`/g, '``')
+}
+
+const ALL = sources()
+const DOMAINS = new Set(['primitives', 'limits', 'keys', 'messaging', 'guard', 'verify'])
+
+describe('arrows', () => {
+  test('every file lies in a room that has a rule', () => {
+    expect(ALL.filter(({ room }) => !(room in MAY_IMPORT)).map(({ path }) => path)).toEqual([])
+    expect(ALL.length).toBeGreaterThan(40)
+  })
+
+  test('a room imports only what its rule allows', () => {
+    const wrong = ALL.flatMap((source) =>
+      importsOf(source)
+        .map((target) => ({ target, room: target.split('/')[0] ?? target }))
+        .filter(({ room }) => {
+          const allowed = MAY_IMPORT[source.room] ?? []
+          return room !== source.room && !allowed.includes('*') && !allowed.includes(room)
+        })
+        .map(({ target }) => `${source.path} → ${target}`),
+    )
+    expect(wrong).toEqual([])
+  })
+
+  test('stores know the domains by their types alone', () => {
+    const allowed = /^(?:limits\/window\.ts|primitives\/|verify\/verification\.ts|stores\/)/
+    const wrong = ALL.filter(({ room }) => room === 'stores').flatMap((source) =>
+      [...source.text.matchAll(/^import (?!type )([\s\S]*?)from '(\.[^']+)'/gm)]
+        .filter(([, names]) => !/^\{\s*(?:type \w+,?\s*)+\}\s*$/.test(names ?? ''))
+        .map((match) => relative(SRC, resolve(dirname(join(SRC, source.path)), match[2] ?? '')))
+        .filter((target) => !allowed.test(target))
+        .map((target) => `${source.path} → ${target}`),
+    )
+    expect(wrong).toEqual([])
+  })
+
+  test('siblings never meet: no provider imports a provider, no store a store', () => {
+    const wrong = SIBLINGS.flatMap((room) =>
+      ALL.filter((source) => source.room === room).flatMap((source) =>
+        importsOf(source)
+          .filter((target) => target.startsWith(`${room}/`) && vendor(target) !== vendor(source.path))
+          .map((target) => `${source.path} → ${target}`),
+      ),
+    )
+    expect(wrong).toEqual([])
+  })
+})
+
+describe('nevers', () => {
+  const offenders = (pattern: RegExp, allowed: (source: Source) => boolean) =>
+    ALL.filter((source) => !allowed(source) && pattern.test(code(source))).map(({ path }) => path)
+
+  test('only config.ts reads the environment', () => {
+    expect(offenders(/process\.(?:env|loadEnvFile)|['"]dotenv/, ({ path }) => path === 'config.ts')).toEqual(
+      [],
+    )
+  })
+
+  test('only http/ knows a status code', () => {
+    const pattern = /statusCode|\b(?:status|code)\s*[:(]\s*[1-5]\d\d\b|reply\./
+    expect(offenders(pattern, ({ room }) => room === 'http' || room === 'providers')).toEqual([])
+  })
+
+  test('http/errors.ts is the only table of statuses', () => {
+    const pattern = /\.code\(\s*[45]\d\d|\bstatus(?:Code)?\s*[:=]\s*[45]\d\d/
+    const elsewhere = ALL.filter(({ path }) => path !== 'http/errors.ts').filter((source) =>
+      pattern.test(code(source)),
+    )
+    expect(elsewhere.map(({ path }) => path)).toEqual([])
+  })
+
+  test('only stores/ knows a query language', () => {
+    const pattern = /\b(?:SELECT\s.+\sFROM|INSERT INTO|UPDATE \w+ SET|DELETE FROM|CREATE TABLE)\b/
+    expect(offenders(pattern, ({ room }) => room === 'stores')).toEqual([])
+  })
+
+  test('no domain and no store reads the machine’s clock or its dice', () => {
+    const pattern = /Date\.now\(|new Date\(\)|Math\.random\(|performance\.now\(/
+    const allowed = ({ room, path }: Source) =>
+      path === 'primitives/clock.ts' || !(DOMAINS.has(room) || room === 'stores')
+    expect(offenders(pattern, allowed)).toEqual([])
+  })
+
+  test('nothing draws from Math.random', () => {
+    expect(offenders(/Math\.random/, () => false)).toEqual([])
+  })
+
+  test('importing a module does no work', () => {
+    // Top-level statements that are neither declarations nor part of one; `cli/main.ts` is the entry point.
+    const pattern = /^(?:await |if |for |while |try |new |[a-z][\w.]*\()/m
+    const busy = ALL.filter(
+      (source) => source.path !== 'cli/main.ts' && pattern.test(codeWithoutTexts(source)),
+    )
+    expect(busy.map(({ path }) => path)).toEqual([])
+  })
+
+  test('domains speak of no HTTP, no vendor and no database', () => {
+    const pattern = /fastify|node:http|undici|twilio'|node:sqlite/
+    expect(offenders(pattern, ({ room }) => !DOMAINS.has(room))).toEqual([])
+  })
+
+  test('the server imports none of client, react, web', () => {
+    expect(ALL.flatMap(importsOf).filter((target) => target.startsWith('..'))).toEqual([])
+  })
+})
+
+/** The vendor or database a file belongs to: `providers/twilio-codes.ts` → twilio, `stores/sqlite/…` → sqlite. */
+function vendor(path: string): string {
+  const [, second = ''] = path.split('/')
+  return second.replace(/\.ts$/, '').split('-')[0] ?? second
+}
