@@ -10,7 +10,7 @@ const GATES: readonly (readonly [string, readonly string[]])[] = [
   ['types', ['tsc', '-p', '.']],
   ['lint', ['oxlint', '--type-aware', '--deny-warnings', '--quiet']],
   ['format', ['prettier', '--check', '--log-level', 'warn', '.']],
-  ['generated docs', ['node', 'scripts/generate-docs.ts', '--check']],
+  ['generated docs', ['node', 'scripts/generate-config-docs.ts', '--check']],
 ]
 
 let passed = 0
