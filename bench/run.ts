@@ -24,9 +24,8 @@ interface Result {
   target: Target
   synchronous: Synchronous
   verifications: number
-  /** CPU time of the server a verification: the median of the rounds, and the rounds. */
-  cpuMicros: number
-  cpuMicrosRounds: number[]
+  /** CPU time of the server a verification, over the rounds. */
+  cpuMicros: { median: number; min: number; max: number }
   /** The same CPU time as a multiple of another's: the median of the quotients within each round. */
   ratioToFloor?: number
   ratioToBetterAuth?: number
@@ -113,6 +112,7 @@ async function race(synchronous: Synchronous): Promise<Map<Target, Measured[]>> 
 
 function summarize(target: Target, synchronous: Synchronous, all: Map<Target, Measured[]>): Result {
   const rounds = all.get(target) ?? []
+  const cpus = rounds.map(cpu)
   const ratioTo = (other: Target) => {
     const others = all.get(other)
     return others && median(rounds.map((round, i) => cpu(round) / cpu(others[i] ?? round)))
@@ -130,8 +130,7 @@ function summarize(target: Target, synchronous: Synchronous, all: Map<Target, Me
     target,
     synchronous,
     verifications: rounds.reduce((sum, round) => sum + round.verifications, 0),
-    cpuMicros: median(rounds.map(cpu)),
-    cpuMicrosRounds: rounds.map(cpu),
+    cpuMicros: { median: median(cpus), min: Math.min(...cpus), max: Math.max(...cpus) },
     ...(floor && { ratioToFloor: floor }),
     ...(betterAuth && { ratioToBetterAuth: betterAuth }),
     ...(consume && { ratioToBetterAuthConsume: consume }),
@@ -162,8 +161,8 @@ function print(synchronous: Synchronous, figures: readonly Result[]) {
     ],
     ...figures.map((figure) => [
       figure.target,
-      figure.cpuMicros.toFixed(0),
-      `${Math.min(...figure.cpuMicrosRounds).toFixed(0)}–${Math.max(...figure.cpuMicrosRounds).toFixed(0)}`,
+      figure.cpuMicros.median.toFixed(0),
+      `${figure.cpuMicros.min.toFixed(0)}–${figure.cpuMicros.max.toFixed(0)}`,
       times(figure.ratioToFloor),
       times(figure.ratioToBetterAuth),
       times(figure.ratioToBetterAuthConsume),

@@ -9,8 +9,9 @@ import { openDatabase, required } from './sqlite.ts'
 
 const ttlMs = 600_000
 const guessesMax = 5
-/** Stands in for a signed proof, so that the answers are of about the same size. */
-const proofFiller = 'x'.repeat(420)
+/** Stand in for a signed proof and for the id of a send, so that the answers are about as long as Countersign's. */
+const proofFiller = 'x'.repeat(505)
+const sendIdFiller = 'x'.repeat(40)
 
 const db = openDatabase('floor.db')
 db.exec(`CREATE TABLE IF NOT EXISTS verification (
@@ -78,8 +79,21 @@ function answer(
     checks_left: guessesMax - guesses,
     sends_left: 4,
     created_at: new Date(createdAt).toISOString(),
+    decided_at: null,
     metadata: {},
-    sends: [{ provider: 'none', channel: 'sms', status: 'sent', at: new Date(createdAt).toISOString() }],
+    sends: [
+      {
+        id: sendIdFiller,
+        provider: 'none',
+        channel: 'sms',
+        status: 'accepted',
+        error: null,
+        at: new Date(createdAt).toISOString(),
+        delivered_at: null,
+        price: null,
+        currency: null,
+      },
+    ],
   }
 }
 

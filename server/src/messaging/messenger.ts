@@ -3,7 +3,7 @@ import { CountersignError } from '../primitives/errors.ts'
 import { makeId } from '../primitives/ids.ts'
 import type { Channel, Provider, Refusal, Sent } from './provider.ts'
 import { countSegments } from './segments.ts'
-import type { MessageRecord, MessagingStore, Send, SendOutcome } from './store.ts'
+import type { MessageRecord, MessagingStore, PlannedSend, Send, SendOutcome } from './store.ts'
 
 /** The longest text a vendor takes, in characters. Source: Twilio, Messages resource, `Body`. */
 export const BODY_MAX = 1_600
@@ -19,6 +19,16 @@ export type Delivery = {
   readonly sends: readonly Send[]
   /** Seconds a provider asked to wait. */
   readonly retryAfterSeconds?: number
+}
+
+/** A text for a phone. */
+export type Text = {
+  /** E.164. */
+  readonly to: string
+  readonly channel: Channel
+  readonly body: string
+  /** How long it is worth delivering. */
+  readonly validitySeconds?: number
 }
 
 /** Told about every send when its provider has answered. */
@@ -54,49 +64,47 @@ export class Messenger {
     return this.#providers.some((provider) => provider.channels.includes(channel))
   }
 
+  /** Plans the first send of a text; the caller records it with what it belongs to. Throws when nobody carries the channel. */
+  plan(channel: Channel): PlannedSend {
+    const provider = this.#providers.find((candidate) => candidate.channels.includes(channel))
+    if (!provider) throw channelNotCarried()
+    return { id: makeId('snd_', this.#clock.now()), provider: provider.name, channel }
+  }
+
   /**
-   * Delivers a text: records the send, calls the provider, records the outcome; on a refusal that says nothing
-   * about the number it goes on to the next provider. Throws `message_too_long` before anything is recorded.
+   * Delivers a text whose first send is planned and recorded: calls the provider, records the outcome; on a refusal
+   * that says nothing about the number it goes on to the next provider.
    */
-  deliver(
-    owner: string,
-    text: { to: string; channel: Channel; body: string; validitySeconds?: number },
-  ): Promise<Delivery> {
-    if (text.body.length > BODY_MAX) {
-      throw new CountersignError('message_too_long', `A message holds at most ${BODY_MAX} characters`, {
-        field: 'body',
-      })
-    }
-    const delivery = this.#deliver(owner, text)
+  deliver(owner: string, text: Text, planned: PlannedSend): Promise<Delivery> {
+    const delivery = this.#deliver(owner, text, planned)
     this.#inFlight.add(delivery)
     const done = () => this.#inFlight.delete(delivery)
     delivery.then(done, done)
     return delivery
   }
 
-  /** Sends a text that a backend wrote. Throws when no provider could be reached. */
-  async send(text: {
-    service: string
-    to: string
-    channel: Channel
-    body: string
-    template: string | null
-  }): Promise<{ message: MessageRecord; sends: readonly Send[] }> {
-    if (!this.carries(text.channel)) throw channelNotCarried()
+  /** Sends a text that a backend wrote. Throws `message_too_long` and `invalid_request` before anything is recorded. */
+  async send(
+    text: Text & { readonly service: string; readonly template: string | null },
+  ): Promise<{ message: MessageRecord; sends: readonly Send[] }> {
     if (text.body.length > BODY_MAX) {
       throw new CountersignError('message_too_long', `A message holds at most ${BODY_MAX} characters`, {
         field: 'body',
       })
     }
-    const message = await this.#store.openMessage({
-      id: makeId('msg_', this.#clock.now()),
-      service: text.service,
-      to: text.to,
-      channel: text.channel,
-      template: text.template,
-      segments: countSegments(text.body).segments,
-    })
-    const delivery = await this.deliver(message.id, text)
+    const planned = this.plan(text.channel)
+    const message = await this.#store.openMessage(
+      {
+        id: makeId('msg_', this.#clock.now()),
+        service: text.service,
+        to: text.to,
+        channel: text.channel,
+        template: text.template,
+        segments: countSegments(text.body).segments,
+      },
+      planned,
+    )
+    const delivery = await this.deliver(message.id, text, planned)
     return { message, sends: delivery.sends }
   }
 
@@ -131,21 +139,24 @@ export class Messenger {
     await Promise.allSettled(this.#providers.map((provider) => provider.close?.()))
   }
 
-  async #deliver(
-    owner: string,
-    text: { to: string; channel: Channel; body: string; validitySeconds?: number },
-  ): Promise<Delivery> {
+  async #deliver(owner: string, text: Text, planned: PlannedSend): Promise<Delivery> {
     const sends: Send[] = []
     let retryAfterSeconds: number | undefined
+    let started = false
     for (const provider of this.#providers) {
+      if (!started && provider.name !== planned.provider) continue
       if (!provider.channels.includes(text.channel)) continue
-      const id = makeId('snd_', this.#clock.now())
-      await this.#store.recordSend({ id, owner, provider: provider.name, channel: text.channel })
-      const startedAt = this.#clock.now()
-      const sent = await this.#call(provider, { id, ...text })
-      const send = await this.#store.settleSend(owner, id, outcomeOf(sent))
+      const next = started ? { ...this.plan(text.channel), provider: provider.name } : planned
+      if (started) await this.#store.recordSend(owner, next)
+      started = true
+      const at = this.#clock.now()
+      const sent = await this.#call(provider, { ...text, id: next.id })
+      const outcome = outcomeOf(sent)
+      await this.#store.settleSend(owner, next.id, outcome)
+      const { status, error, price } = outcome
+      const send: Send = { ...next, owner, status, error, at, deliveredAt: null, price }
       sends.push(send)
-      this.#observe(send, (this.#clock.now() - startedAt) / 1000, sent.ok ? undefined : sent.code)
+      this.#observe(send, (this.#clock.now() - at) / 1000, sent.ok ? undefined : sent.code)
       if (sent.ok || sent.why === 'unknown') return { outcome: 'sent', sends }
       if (!NEXT_PROVIDER.has(sent.why)) return { outcome: 'refused', sends }
       retryAfterSeconds = Math.max(retryAfterSeconds ?? 0, sent.retryAfterSeconds ?? 0)

@@ -23,6 +23,9 @@ export type Send = {
   readonly price: Money | null
 }
 
+/** A send that is about to be made: it is recorded together with what it belongs to, before the provider is called. */
+export type PlannedSend = Pick<Send, 'id' | 'provider' | 'channel'>
+
 /** What a provider's answer changes in a send. */
 export type SendOutcome = {
   readonly status: SendStatus
@@ -48,17 +51,13 @@ export type MessageRecord = {
 /** Keeps sends and messages. Never the text: it may hold a code. */
 export interface MessagingStore {
   /** Records a send before the provider is called; resolves once it is durable. */
-  recordSend(send: {
-    readonly id: string
-    readonly owner: string
-    readonly provider: string
-    readonly channel: Channel
-  }): Promise<Send>
+  recordSend(owner: string, send: PlannedSend): Promise<void>
   /** Records what the provider answered. */
-  settleSend(owner: string, id: string, outcome: SendOutcome): Promise<Send>
+  settleSend(owner: string, id: string, outcome: SendOutcome): Promise<void>
   /** Every send of an owner, oldest first. */
   sendsOf(owner: string): Promise<Send[]>
-  openMessage(message: Omit<MessageRecord, 'createdAt'>): Promise<MessageRecord>
+  /** Records a message and its first send in one step. */
+  openMessage(message: Omit<MessageRecord, 'createdAt'>, send: PlannedSend): Promise<MessageRecord>
   message(service: string, id: string): Promise<MessageRecord | undefined>
   /** Newest first, after the cursor. */
   messages(filter: {

@@ -3,6 +3,8 @@ import { randomFillSync } from 'node:crypto'
 /** Crockford's base 32 in ascending ASCII order, so that ids sort by the time they begin with. */
 const ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz'
 const RANDOM_BYTES = 16
+/** 50 bits of base 32 hold the 48 of a time in milliseconds. */
+const TIME_DIGITS = 10
 const POOL_BYTES = RANDOM_BYTES * 256
 
 const pool = Buffer.allocUnsafe(POOL_BYTES)
@@ -40,9 +42,19 @@ export function makeId(prefix: string, nowMs: number): string {
   return out
 }
 
+let prefixedMs = -1
+let prefixed = ''
+
 /** What every id made at this time has after its prefix; ids made before sort below it. */
 export function timePrefix(nowMs: number): string {
-  let out = ''
-  for (let shift = 45; shift >= 0; shift -= 5) out += ALPHABET[Math.floor(nowMs / 2 ** shift) & 31]
-  return out
+  // Many ids are made in one millisecond.
+  if (nowMs === prefixedMs) return prefixed
+  prefixed = ''
+  let rest = nowMs
+  for (let digit = 0; digit < TIME_DIGITS; digit++) {
+    prefixed = (ALPHABET[rest % 32] ?? '') + prefixed
+    rest = Math.floor(rest / 32)
+  }
+  prefixedMs = nowMs
+  return prefixed
 }

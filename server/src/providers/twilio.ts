@@ -71,9 +71,8 @@ export async function makeTwilioProvider(settings: TwilioSettings, deps: TwilioD
     origin: new URL(baseUrl).origin,
     timeoutMs: settings.requestTimeoutSeconds * 1_000,
   })
-  // Empty edge and region keep the SDK from taking them out of the environment.
-  const options = { accountSid: settings.accountSid, httpClient: http.client, edge: '', region: '' }
-  const sdk = Sdk(username, password, options)
+  const sdk = Sdk(username, password, { accountSid: settings.accountSid, httpClient: http.client })
+  // Replaces the path; the host is the pool's, whatever edge or region the SDK finds in the environment.
   sdk.api.baseUrl = baseUrl
   const carrier = new Carrier(settings, deps, sdk, http)
   return {

@@ -45,27 +45,32 @@ export class Rules {
   /** Seconds to wait after the n-th send of a verification: 30, 60, 120…, up to the longest. */
   cooldownSeconds(sends: number): number {
     const { cooldownSeconds, cooldownMaxSeconds } = this.#settings
-    return Math.min(cooldownSeconds * 2 ** Math.max(0, sends - 1), Math.max(cooldownSeconds, cooldownMaxSeconds))
+    return Math.min(
+      cooldownSeconds * 2 ** Math.max(0, sends - 1),
+      Math.max(cooldownSeconds, cooldownMaxSeconds),
+    )
   }
 
-  /** The key of the wait between two messages to one number, whoever asks, for whatever purpose. */
-  cooldownKey(phone: string): string {
-    return `cooldown:${phone}`
-  }
-
-  /** What a message to a number is counted on. `sends`: how many its verification has had. */
-  send(phone: string, sends: number, caller: Caller): Counter[] {
-    const counters: Counter[] = [
-      { key: this.cooldownKey(phone), rules: [rule('resend_cooldown', 1, this.cooldownSeconds(sends))] },
-      { key: `sends:${phone}`, rules: this.#sends },
-    ]
+  /**
+   * What a message to a number is counted on. `waits`: the number's last verification was not approved, so that the
+   * cool-down of its n-th send (`sends`) holds, whoever asks and for whatever purpose.
+   */
+  send(phone: string, sends: number, waits: boolean, caller: Caller): Counter[] {
+    const wait = rule('resend_cooldown', 1, this.cooldownSeconds(sends))
+    const rules = waits ? [wait, ...this.#sends] : this.#sends
+    const counters: Counter[] = [{ key: this.sendsKey(phone), rules }]
     if (caller.address !== undefined) counters.push(this.#starts(caller.address, caller.publishable))
     return counters
   }
 
+  /** The key of a number's messages. */
+  sendsKey(phone: string): string {
+    return `sends:${phone}`
+  }
+
   /** What a number's limits look like now; the same counters as `send`, less the caller's. */
   phone(phone: string): Counter[] {
-    return [{ key: `sends:${phone}`, rules: this.#sends }]
+    return [{ key: this.sendsKey(phone), rules: this.#sends }]
   }
 
   /** What every check by an address is counted on. */

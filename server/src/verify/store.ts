@@ -1,4 +1,5 @@
 import type { Channel } from '../messaging/provider.ts'
+import type { PlannedSend } from '../messaging/store.ts'
 import type { Rule } from '../limits/counters.ts'
 import type { Reason, Status, Verification } from './verification.ts'
 
@@ -24,13 +25,16 @@ export type Draft = {
   readonly metadata: Readonly<Record<string, string>> | null
   /** What the guard decided, as `allow` or `block:reason,reason`. */
   readonly decision: string
+  /** Its first send, recorded in the same atomic step; absent when nothing will be sent. */
+  readonly send?: PlannedSend
   /** Ties the verification to the caller's idempotency claim in the same atomic step. */
   readonly claimKey?: string
 }
 
 /** One guess to be judged. */
 export type Guess = {
-  readonly id: string
+  /** The verification as it was read; only what never changes in it is relied on. */
+  readonly verification: Verification
   readonly digest: Buffer
   /** The wrong-guess budget of the destination, over all its verifications; absent for test numbers. */
   readonly budget?: Rule
@@ -69,19 +73,24 @@ export type Claim =
 export interface VerifyStore {
   /** The pending verification of a service, number and purpose. */
   pending(service: string, to: string, purpose: string): Promise<Verification | undefined>
+  /** Whether the newest verification of a number, over all services and purposes, was approved. */
+  newestIsApproved(to: string): Promise<boolean>
   /** Inserts the verification complete; `opened` is false when another pending one was there first. */
   open(draft: Draft): Promise<{ opened: boolean; verification: Verification }>
-  /** Counts one more send of a pending verification. `counted: false` (test numbers) moves nothing but the channel. */
+  /**
+   * Counts one more send of a pending verification and records it. Without `send` (test numbers) nothing is counted
+   * and only the channel changes.
+   */
   resend(
     id: string,
-    send: { channel: Channel; cooldownSeconds: number; counted: boolean },
+    again: { channel: Channel; cooldownSeconds: number; send?: PlannedSend },
   ): Promise<{ refused: ResendRefusal | null; verification: Verification }>
   /** Takes back a send that no provider took: the send is not counted and may be tried at once. */
   retract(id: string): Promise<void>
   /** Ends a pending verification because nothing could be sent. */
   fail(id: string): Promise<Verification>
-  /** Counts the guess, compares it and decides, in one atomic step. Undefined: no such verification. */
-  judge(guess: Guess): Promise<Verdict | undefined>
+  /** Counts the guess, compares it and decides, in one atomic step. */
+  judge(guess: Guess): Promise<Verdict>
   /** Ends a pending verification; `canceled` is false when it had ended before. */
   cancel(id: string): Promise<{ canceled: boolean; verification: Verification }>
   find(id: string): Promise<Verification | undefined>

@@ -5,7 +5,7 @@ import { rateLimited, takeOrThrow } from '../limits/refusal.ts'
 import { waitSeconds } from '../limits/window.ts'
 import { channelNotCarried, type Delivery, type Messenger } from '../messaging/messenger.ts'
 import type { Channel } from '../messaging/provider.ts'
-import type { Send } from '../messaging/store.ts'
+import type { PlannedSend, Send } from '../messaging/store.ts'
 import { renderCode } from '../messaging/texts.ts'
 import type { Clock } from '../primitives/clock.ts'
 import { CountersignError } from '../primitives/errors.ts'
@@ -16,7 +16,7 @@ import { deriveCode, digestCode } from './codes.ts'
 import { once } from './idempotency.ts'
 import { signProof } from './proof.ts'
 import { type Caller, type LimitSettings, Rules } from './rules.ts'
-import type { ResendRefusal, Verdict, VerifyStore } from './store.ts'
+import type { Draft, ResendRefusal, Verdict, VerifyStore } from './store.ts'
 import type { Purpose, Reason, Status, Verification } from './verification.ts'
 
 /** The figures of a verification; each is a setting. */
@@ -69,6 +69,8 @@ export type Checked = {
   readonly verification: Verification
   readonly proof?: string
 }
+
+const ALLOW: Decision = { verdict: 'allow', reasons: [] }
 
 /** A backend that names no end user: the default of every call made in the same process. */
 export const BACKEND: Caller = { service: 'default', publishable: false }
@@ -151,12 +153,11 @@ export class Verifier {
     const keys = this.#keys.byId.get(verification.keyId)
     const isTest = this.#settings.testNumbers.has(verification.to)
     const verdict = await this.#store.judge({
-      id,
+      verification,
       // A verification made under a secret that is no longer known cannot be approved; the guess still counts.
       digest: digestCode(keys ?? this.#keys.current, id, code),
       ...(isTest ? {} : { budget: this.#rules.wrongChecks }),
     })
-    if (verdict === undefined) throw notFound()
     await this.#giveBackUnlessWrong(verdict, taken, caller)
     return this.#answer(verdict)
   }
@@ -228,66 +229,64 @@ export class Verifier {
     return deriveCode(this.#mustHaveKeys(verification.keyId), verification.id, verification.codeLength)
   }
 
-  async #start(
-    request: StartRequest,
-    phone: Phone,
-    caller: Caller,
-    claimKey?: string,
-  ): Promise<Started> {
+  async #start(request: StartRequest, phone: Phone, caller: Caller, claimKey?: string): Promise<Started> {
     const purpose = request.purpose ?? 'verify'
     const channel = request.channel ?? 'sms'
     const testCode = this.#settings.testNumbers.get(phone.e164)
-    if (testCode === undefined && !this.#messenger.carries(channel)) throw channelNotCarried()
     const pending = await this.#store.pending(caller.service, phone.e164, purpose)
     if (pending) return this.#sendAgain(pending, channel, caller, phone)
-
-    const isTest = testCode !== undefined
-    const taken = isTest
-      ? undefined
-      : await takeOrThrow(this.#counters, this.#rules.send(phone.e164, 1, caller))
-    const decision: Decision = isTest
-      ? { verdict: 'allow', reasons: [] }
-      : decide(this.#guard, phone, channel)
-    const { opened, verification } = await this.#open(
-      { request, phone, purpose, channel, decision, testCode, claimKey },
-      caller,
-    )
-    if (!opened) {
-      // Another start was first, so this one is a resend that came too soon.
-      if (taken) await this.#counters.give(taken)
-      return this.#sendAgain(verification, channel, caller, phone)
+    if (testCode !== undefined) {
+      const draft = this.#draft(request, phone, {
+        purpose,
+        channel,
+        caller,
+        claimKey,
+        testCode,
+        decision: ALLOW,
+      })
+      return { ...(await this.#store.open(draft)), sends: [] }
     }
-    if (verification.status === 'blocked') {
-      if (taken) await this.#counters.clear(this.#rules.cooldownKey(phone.e164))
+
+    const planned = this.#messenger.plan(channel)
+    const waits = !(await this.#store.newestIsApproved(phone.e164))
+    const taken = await takeOrThrow(this.#counters, this.#rules.send(phone.e164, 1, waits, caller))
+    const decision = decide(this.#guard, phone, channel)
+    const draft = this.#draft(request, phone, { purpose, channel, caller, claimKey, decision })
+    if (decision.verdict === 'block') {
+      const { verification } = await this.#store.open(draft)
+      await this.#giveBackSend(taken, phone.e164)
       return { opened: true, verification, sends: [] }
     }
-    if (isTest) return { opened: true, verification, sends: [] }
-    return this.#deliver(verification, taken, true)
+    const { opened, verification } = await this.#store.open({ ...draft, send: planned })
+    if (opened) return this.#deliver(verification, planned, taken, true)
+    // Another start was first, so this one is a resend that came too soon.
+    if (taken) await this.#counters.give(taken)
+    return this.#sendAgain(verification, channel, caller, phone)
   }
 
-  #open(
+  #draft(
+    request: StartRequest,
+    phone: Phone,
     what: {
-      request: StartRequest
-      phone: Phone
       purpose: Purpose
       channel: Channel
-      decision: Decision
-      testCode: string | undefined
+      caller: Caller
       claimKey: string | undefined
+      decision: Decision
+      testCode?: string
     },
-    caller: Caller,
-  ): Promise<{ opened: boolean; verification: Verification }> {
-    const { request, phone, purpose, channel, decision, testCode, claimKey } = what
+  ): Draft {
+    const { purpose, testCode, decision } = what
     const settings = this.#settings
     const keys = this.#keys.current
     const id = makeId('ver_', this.#clock.now())
     const code = testCode ?? deriveCode(keys, id, settings.codeLength)
-    return this.#store.open({
+    return {
       id,
-      service: caller.service,
+      service: what.caller.service,
       to: phone.e164,
       country: phone.country,
-      channel,
+      channel: what.channel,
       purpose,
       locale: request.locale ?? null,
       status: decision.verdict === 'block' ? 'blocked' : 'pending',
@@ -301,8 +300,8 @@ export class Verifier {
       nonce: request.nonce ?? null,
       metadata: request.metadata ?? null,
       decision: [decision.verdict, ...decision.reasons].join(':'),
-      ...(claimKey === undefined ? {} : { claimKey }),
-    })
+      ...(what.claimKey === undefined ? {} : { claimKey: what.claimKey }),
+    }
   }
 
   async #sendAgain(
@@ -312,42 +311,52 @@ export class Verifier {
     phone: Phone = parsePhone(verification.to),
   ): Promise<Started> {
     if (verification.status !== 'pending') throw ended(verification)
-    const isTest = this.#settings.testNumbers.has(verification.to)
-    if (!isTest) {
-      if (!this.#messenger.carries(channel)) throw channelNotCarried()
-      if (decide(this.#guard, phone, channel).verdict === 'block') throw channelNotCarried()
-    }
+    if (this.#settings.testNumbers.has(verification.to)) return this.#resendTest(verification, channel)
+    const planned = this.#messenger.plan(channel)
+    if (decide(this.#guard, phone, channel).verdict === 'block') throw channelNotCarried()
+    if (verification.sends >= verification.sendsMax) throw this.#resendRefused('no_sends_left', verification)
     const sent = Math.max(1, verification.sends)
-    const spent = verification.sends >= verification.sendsMax
-    if (spent && !isTest) throw this.#resendRefused('no_sends_left', verification)
-    const taken = isTest
-      ? undefined
-      : await takeOrThrow(this.#counters, this.#rules.send(verification.to, sent, caller))
+    const taken = await takeOrThrow(
+      this.#counters,
+      // A send that nobody took is not waited for.
+      this.#rules.send(verification.to, sent, verification.sends > 0, caller),
+    )
     const again = await this.#store.resend(verification.id, {
       channel,
-      cooldownSeconds: this.#rules.cooldownSeconds(sent + 1),
-      counted: !isTest,
+      cooldownSeconds: this.#rules.cooldownSeconds(verification.sends + 1),
+      send: planned,
     })
     if (again.refused) {
       if (taken) await this.#counters.give(taken)
       throw this.#resendRefused(again.refused, again.verification)
     }
-    if (isTest) return { opened: false, verification: again.verification, sends: [] }
-    return this.#deliver(again.verification, taken, false)
+    return this.#deliver(again.verification, planned, taken, false)
+  }
+
+  async #resendTest(verification: Verification, channel: Channel): Promise<Started> {
+    const again = await this.#store.resend(verification.id, { channel, cooldownSeconds: 0 })
+    if (again.refused) throw this.#resendRefused(again.refused, again.verification)
+    return { opened: false, verification: again.verification, sends: [] }
   }
 
   /** Delivers the code, answering by the deadline whether or not the provider has. */
-  async #deliver(verification: Verification, taken: Taken | undefined, opened: boolean): Promise<Started> {
+  async #deliver(
+    verification: Verification,
+    planned: PlannedSend,
+    taken: Taken | undefined,
+    opened: boolean,
+  ): Promise<Started> {
+    const text = {
+      to: verification.to,
+      channel: verification.channel,
+      body: this.#text(verification),
+      validitySeconds: waitSeconds(verification.expiresAt, this.#clock.now()),
+    }
     const delivery = this.#messenger
-      .deliver(verification.id, {
-        to: verification.to,
-        channel: verification.channel,
-        body: this.#text(verification),
-        validitySeconds: waitSeconds(verification.expiresAt, this.#clock.now()),
-      })
+      .deliver(verification.id, text, planned)
       .then((result) => this.#delivered(verification, taken, opened, result))
-    const late = await Promise.race([delivery, deadline(this.#settings.startDeadlineMs)])
-    if (late !== LATE) return late
+    const answer = await withDeadline(delivery, this.#settings.startDeadlineMs)
+    if (answer !== LATE) return answer
     // The send goes on. What it comes to is in the store, and a refusal cannot reach this caller any more.
     delivery.catch(() => {})
     return { opened, verification, sends: await this.#messenger.sendsOf(verification.id) }
@@ -375,25 +384,26 @@ export class Verifier {
   }
 
   #text(verification: Verification): string {
+    const left = verification.expiresAt - this.#clock.now()
     return renderCode({
-      locale: verification.locale ?? this.#settings.defaultLocale,
+      ...(verification.locale === null ? {} : { locale: verification.locale }),
+      defaultLocale: this.#settings.defaultLocale,
+      ttlMinutes: Math.max(1, Math.round(left / 60_000)),
       serviceName: this.#settings.serviceName,
       code: this.codeOf(verification),
       purpose: verification.purpose,
     })
   }
 
-  /** Only a wrong guess is charged to the address; success also ends the wait before the number's next message. */
+  /** Only a wrong guess is charged to the address. */
   async #giveBackUnlessWrong(verdict: Verdict, taken: Taken | undefined, caller: Caller): Promise<void> {
-    if (verdict.reason === 'wrong_code') return
-    const work: Promise<void>[] = []
-    if (taken && caller.address !== undefined) {
-      work.push(this.#counters.give({ ...taken, keys: [this.#rules.wrongKey(caller.address)] }))
-    }
-    if (verdict.reason === 'approved') {
-      work.push(this.#counters.clear(this.#rules.cooldownKey(verdict.verification.to)))
-    }
-    await Promise.all(work)
+    if (verdict.reason === 'wrong_code' || !taken || caller.address === undefined) return
+    await this.#counters.give({ ...taken, keys: [this.#rules.wrongKey(caller.address)] })
+  }
+
+  /** Nothing went to the number; the address keeps its hit. */
+  async #giveBackSend(taken: Taken | undefined, phone: string): Promise<void> {
+    if (taken) await this.#counters.give({ ...taken, keys: [this.#rules.sendsKey(phone)] })
   }
 
   #answer(verdict: Verdict): Checked {
@@ -447,9 +457,11 @@ export class Verifier {
 
 const LATE = Symbol('late')
 
-async function deadline(ms: number): Promise<typeof LATE> {
-  return new Promise((resolve) => {
-    setTimeout(() => resolve(LATE), ms).unref()
+/** Resolves with the work, or with `LATE` when it takes longer. */
+function withDeadline<T>(work: Promise<T>, ms: number): Promise<T | typeof LATE> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => resolve(LATE), ms).unref()
+    work.then(resolve, reject).finally(() => clearTimeout(timer))
   })
 }
 

@@ -92,7 +92,7 @@ export class TwilioServer {
 
   async #take(req: IncomingMessage, res: ServerResponse): Promise<void> {
     const body = await buffer(req)
-    const url = new URL(req.url ?? '/', this.baseUrl)
+    const url = new URL((req.url ?? '/').replace(/^\/behind\/a\/proxy\//, '/'), this.baseUrl)
     if (url.pathname === '/elsewhere') {
       this.followed++
       res.end()

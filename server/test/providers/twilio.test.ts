@@ -77,6 +77,8 @@ describe('the Twilio provider', () => {
     server.accountStatus = 'active'
   })
   afterEach(async () => {
+    vi.restoreAllMocks()
+    vi.unstubAllEnvs()
     for (const provider of open.splice(0)) await provider.close?.()
     expect(server.faults).toEqual([])
   })
@@ -119,14 +121,25 @@ describe('the Twilio provider', () => {
     expect(ours).toHaveBeenCalledTimes(1)
     expect(theirs).not.toHaveBeenCalled()
     expect(server.seen[0]?.agent).toMatch(/^twilio-node\//)
-    vi.restoreAllMocks()
   })
 
   test('does not let the environment move the requests', async () => {
     vi.stubEnv('TWILIO_REGION', 'au1')
     vi.stubEnv('TWILIO_EDGE', 'sydney')
     expect(await (await make()).send(message, never)).toMatchObject({ ok: true })
-    vi.unstubAllEnvs()
+  })
+
+  test('keeps the path of a base URL', async () => {
+    const provider = await make({ baseUrl: `${server.baseUrl}/behind/a/proxy/` })
+    const asked = vi.spyOn(Sdk.Twilio.prototype, 'request')
+    expect(await provider.send(message, never)).toMatchObject({ ok: true })
+    expect(asked.mock.calls[0]?.[0].uri).toContain('/behind/a/proxy/2010-04-01/')
+  })
+
+  test('calls a message unknown when the SDK itself fails, and repeats none of its words', async () => {
+    const failing = vi.spyOn(Sdk.Twilio.prototype, 'request').mockRejectedValue(new Error(AUTH_TOKEN))
+    expect(await (await make()).send(message, never)).toEqual({ ok: false, why: 'unknown', code: 'sdk' })
+    expect(failing).toHaveBeenCalledTimes(1)
   })
 
   test.each([

@@ -19,6 +19,7 @@ export const inboxScript = String.raw`
 
   let messages = [] // oldest first
   let chosen = '' // the number shown; '' shows all
+  let late = [] // arrived while the list was being read, so perhaps not on it
 
   function make(tag, className, text) {
     const element = document.createElement(tag)
@@ -136,6 +137,7 @@ export const inboxScript = String.raw`
     if (messages.some((known) => known.id === message.id)) return
     if (messages.length === 0) part.try.open = false
     messages.push(message)
+    late = late.concat(message).slice(-MOST)
     part.news.textContent = 'New message to ' + message.to + ': ' + message.body
     if (messages.length > MOST) {
       messages = messages.slice(-MOST)
@@ -153,11 +155,14 @@ export const inboxScript = String.raw`
   }
 
   async function load() {
+    late = []
     const answer = await fetch('/dev/inbox/messages?limit=' + MOST)
     if (!answer.ok) return
     const { data } = await answer.json()
     const before = messages.length
-    messages = data.reverse()
+    const listed = new Set(data.map((message) => message.id))
+    messages = data.reverse().concat(late.filter((message) => !listed.has(message.id)))
+    late = []
     if (before === 0 || messages.length === 0) part.try.open = messages.length === 0
     draw()
   }
@@ -190,6 +195,7 @@ export const inboxScript = String.raw`
     const answer = await fetch('/dev/inbox/messages', { method: 'DELETE' })
     if (!answer.ok) return
     messages = []
+    late = []
     part.filter.value = ''
     part.try.open = true
     part.news.textContent = 'Inbox cleared'

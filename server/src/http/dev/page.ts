@@ -61,11 +61,15 @@ main { flex: 1; }
 .shell { position: relative; border: 1px solid var(--line); border-radius: 10px; background: var(--code); }
 .shell pre { margin: 0; padding: 12px 14px; overflow-x: auto; border-radius: inherit; font: 0.8125rem/1.6 ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; }
 .shell .button { position: absolute; top: 8px; right: 8px; padding: 2px 10px; font-size: 0.8125rem; }
+@media (max-width: 640px) {
+  .shell pre { padding-top: 4px; white-space: pre-wrap; overflow-wrap: anywhere; }
+  .shell .button { position: static; display: block; margin: 8px 8px 0 auto; }
+}
 @media (max-width: 480px) {
   .wrap { padding: 0 16px; }
-  .top .wrap { padding-block: 10px; }
+  .top .wrap { gap: 8px; padding-block: 10px; }
   .top nav { gap: 0; }
-  .top nav a { padding: 6px 8px; }
+  .top nav a { padding: 6px 5px; font-size: 0.875rem; }
   .top .tag { display: none; }
 }
 `
@@ -134,7 +138,8 @@ export function renderPage({ nonce, title, path, style, main, script }: Page): s
 <nav aria-label="Main">${links}</nav>
 </div></header>
 ${main}
-<script nonce="${nonce}">${SCRIPT}${script}</script>
+<script nonce="${nonce}">${SCRIPT}</script>
+<script nonce="${nonce}">${script}</script>
 </body>
 </html>
 `

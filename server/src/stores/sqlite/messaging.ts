@@ -1,7 +1,15 @@
-import type { MessageRecord, MessagingStore, Send, SendOutcome, SendStatus } from '../../messaging/store.ts'
-import type { Channel, Refusal } from '../../messaging/provider.ts'
+import type {
+  MessageRecord,
+  MessagingStore,
+  PlannedSend,
+  Send,
+  SendOutcome,
+  SendStatus,
+} from '../../messaging/store.ts'
+import type { Refusal } from '../../messaging/provider.ts'
 import type { Clock } from '../../primitives/clock.ts'
 import type { SqliteDatabase } from './database.ts'
+import { SqlitePlannedSends } from './planned-sends.ts'
 import { CHANNELS, number, numberOrNull, oneOf, type Row, text, textOrNull } from './rows.ts'
 
 const SEND_STATUSES: readonly SendStatus[] = ['sending', 'accepted', 'unknown', 'refused']
@@ -10,7 +18,7 @@ const SEND_STATUSES: readonly SendStatus[] = ['sending', 'accepted', 'unknown', 
 export class SqliteMessaging implements MessagingStore {
   readonly #db: SqliteDatabase
   readonly #clock: Clock
-  readonly #insertSend
+  readonly #planned: SqlitePlannedSends
   readonly #settleSend
   readonly #sendsOf
   readonly #insertMessage
@@ -20,12 +28,10 @@ export class SqliteMessaging implements MessagingStore {
   constructor(db: SqliteDatabase, clock: Clock) {
     this.#db = db
     this.#clock = clock
-    this.#insertSend = db.prepare(
-      `INSERT INTO sends (owner, id, provider, channel, status, at) VALUES (?, ?, ?, ?, 'sending', ?)`,
-    )
+    this.#planned = new SqlitePlannedSends(db)
     this.#settleSend = db.prepare(
       `UPDATE sends SET status = ?, error = ?, vendor_code = ?, ref = ?, price = ?, currency = ?
-       WHERE owner = ? AND id = ? RETURNING *`,
+       WHERE owner = ? AND id = ?`,
     )
     this.#sendsOf = db.prepare('SELECT * FROM sends WHERE owner = ? ORDER BY id')
     this.#insertMessage = db.prepare(
@@ -38,17 +44,13 @@ export class SqliteMessaging implements MessagingStore {
     )
   }
 
-  recordSend(send: { id: string; owner: string; provider: string; channel: Channel }): Promise<Send> {
-    return this.#db.write(() => {
-      const at = this.#clock.now()
-      this.#insertSend.run(send.owner, send.id, send.provider, send.channel, at)
-      return { ...send, status: 'sending', error: null, at, deliveredAt: null, price: null }
-    })
+  recordSend(owner: string, send: PlannedSend): Promise<void> {
+    return this.#db.write(() => this.#planned.insert(owner, send, this.#clock.now()))
   }
 
-  settleSend(owner: string, id: string, outcome: SendOutcome): Promise<Send> {
+  settleSend(owner: string, id: string, outcome: SendOutcome): Promise<void> {
     return this.#db.write(() => {
-      const row = this.#settleSend.get(
+      const { changes } = this.#settleSend.run(
         outcome.status,
         outcome.error,
         outcome.vendorCode,
@@ -58,8 +60,7 @@ export class SqliteMessaging implements MessagingStore {
         owner,
         id,
       )
-      if (!row) throw new Error('a send that was not recorded cannot be settled')
-      return toSend(row)
+      if (changes !== 1) throw new Error('a send that was not recorded cannot be settled')
     })
   }
 
@@ -67,11 +68,12 @@ export class SqliteMessaging implements MessagingStore {
     return this.#db.read(() => this.#sendsOf.all(owner).map(toSend))
   }
 
-  openMessage(message: Omit<MessageRecord, 'createdAt'>): Promise<MessageRecord> {
+  openMessage(message: Omit<MessageRecord, 'createdAt'>, send: PlannedSend): Promise<MessageRecord> {
     return this.#db.write(() => {
       const createdAt = this.#clock.now()
       const { id, service, to, channel, template, segments } = message
       this.#insertMessage.run(id, service, to, channel, template, segments, createdAt)
+      this.#planned.insert(id, send, createdAt)
       return { ...message, createdAt }
     })
   }

@@ -35,13 +35,13 @@ const MIGRATIONS: readonly string[] = [
 
   CREATE TABLE guess_budgets (
     phone TEXT PRIMARY KEY,
-    hits BLOB NOT NULL,
+    hits TEXT NOT NULL,
     expires_at INTEGER NOT NULL
   ) STRICT, WITHOUT ROWID;
 
   CREATE TABLE counters (
     key TEXT PRIMARY KEY,
-    hits BLOB NOT NULL,
+    hits TEXT NOT NULL,
     expires_at INTEGER NOT NULL
   ) STRICT, WITHOUT ROWID;
 

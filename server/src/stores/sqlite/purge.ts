@@ -5,7 +5,6 @@ import type { SqliteDatabase } from './database.ts'
 /** Rows looked at or deleted in one step: few enough that no request notices. */
 const CHUNK = 500
 
-
 /**
  * Deletes what nobody may need any more. Nothing's validity depends on it: an expired row reads as expired
  * before it is swept.

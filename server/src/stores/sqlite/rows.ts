@@ -70,3 +70,16 @@ export function toVerification(row: Row, nowMs: number): Verification {
     metadata: metadata === null ? null : (JSON.parse(metadata) as Record<string, string>),
   }
 }
+
+/** A verification with the columns that a guess may find changed. */
+export function withProgress(verification: Verification, row: Row): Verification {
+  return {
+    ...verification,
+    status: oneOf(row, 'status', STATUSES),
+    guesses: number(row, 'guesses'),
+    decidedAt: numberOrNull(row, 'decided_at'),
+    channel: oneOf(row, 'channel', CHANNELS),
+    sends: number(row, 'sends'),
+    resendAt: number(row, 'resend_at'),
+  }
+}

@@ -16,11 +16,8 @@ export function verificationStatements(db: SqliteDatabase) {
       `INSERT INTO verifications (id, service, phone, country, channel, purpose, locale, status, key_id, digest,
          code_length, guesses, guesses_max, sends, sends_max, created_at, expires_at, resend_at, decided_at,
          nonce, metadata, decision)
-       VALUES (:id, :service, :phone, :country, :channel, :purpose, :locale, :status, :key_id, :digest,
-         :code_length, 0, :guesses_max, :sends, :sends_max, :created_at, :expires_at, :resend_at, :decided_at,
-         :nonce, :metadata, :decision)
-       ON CONFLICT (phone, service, purpose) WHERE status = 'pending' DO NOTHING
-       RETURNING *`,
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+       ON CONFLICT (phone, service, purpose) WHERE status = 'pending' DO NOTHING`,
     ),
     resend: db.prepare(
       `UPDATE verifications
@@ -45,8 +42,9 @@ export function verificationStatements(db: SqliteDatabase) {
            CASE WHEN same OR guesses + 1 >= guesses_max THEN :now END
            FROM (SELECT same_digest(digest, :digest) AS same))
        WHERE id = :id AND status = 'pending' AND expires_at > :now AND guesses < guesses_max
-       RETURNING *`,
+       RETURNING status, guesses, decided_at, channel, sends, resend_at`,
     ),
+    newestStatus: db.prepare('SELECT status FROM verifications WHERE phone = ? ORDER BY id DESC LIMIT 1'),
     latest: db.prepare(
       'SELECT * FROM verifications WHERE phone = ? AND service = ? ORDER BY id DESC LIMIT 1',
     ),

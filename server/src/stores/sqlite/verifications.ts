@@ -1,13 +1,23 @@
 import { refusing, stateOf, waitSeconds } from '../../limits/window.ts'
 import type { Rule } from '../../limits/counters.ts'
 import type { Clock } from '../../primitives/clock.ts'
-import type { Claim, ClaimLife, Draft, Guess, ResendRefusal, Verdict, VerifyStore } from '../../verify/store.ts'
+import type {
+  Claim,
+  ClaimLife,
+  Draft,
+  Guess,
+  ResendRefusal,
+  Verdict,
+  VerifyStore,
+} from '../../verify/store.ts'
 import { reasonOfEnded, type Status, type Verification } from '../../verify/verification.ts'
 import type { Channel } from '../../messaging/provider.ts'
+import type { PlannedSend } from '../../messaging/store.ts'
 import { SqliteClaims } from './claims.ts'
 import type { SqliteDatabase } from './database.ts'
 import { packHits, unpackHits } from './hits.ts'
-import { type Row, toVerification } from './rows.ts'
+import { SqlitePlannedSends } from './planned-sends.ts'
+import { type Row, toVerification, withProgress } from './rows.ts'
 import { verificationStatements } from './verification-statements.ts'
 
 /** A page looks at no more rows than this, so that a rare status cannot hold the event loop. */
@@ -19,12 +29,14 @@ export class SqliteVerifications implements VerifyStore {
   readonly #clock: Clock
   readonly #sql: ReturnType<typeof verificationStatements>
   readonly #claims: SqliteClaims
+  readonly #planned: SqlitePlannedSends
 
   constructor(db: SqliteDatabase, clock: Clock) {
     this.#db = db
     this.#clock = clock
     this.#sql = verificationStatements(db)
     this.#claims = new SqliteClaims(db, clock)
+    this.#planned = new SqlitePlannedSends(db)
   }
 
   pending(service: string, to: string, purpose: string): Promise<Verification | undefined> {
@@ -36,55 +48,47 @@ export class SqliteVerifications implements VerifyStore {
     })
   }
 
+  newestIsApproved(to: string): Promise<boolean> {
+    return this.#db.read(() => this.#sql.newestStatus.get(to)?.['status'] === 'approved')
+  }
+
   open(draft: Draft): Promise<{ opened: boolean; verification: Verification }> {
     return this.#db.write(() => {
       const now = this.#clock.now()
-      this.#sql.retireExpired.run(draft.to, draft.service, draft.purpose, now)
-      const blocked = draft.status === 'blocked'
-      const row = this.#sql.insert.get({
-        id: draft.id,
-        service: draft.service,
-        phone: draft.to,
-        country: draft.country,
-        channel: draft.channel,
-        purpose: draft.purpose,
-        locale: draft.locale,
-        status: draft.status,
-        key_id: draft.keyId,
-        digest: draft.digest,
-        code_length: draft.codeLength,
-        guesses_max: draft.guessesMax,
-        sends: blocked ? 0 : 1,
-        sends_max: draft.sendsMax,
-        created_at: now,
-        expires_at: now + draft.ttlSeconds * 1000,
-        resend_at: now + draft.cooldownSeconds * 1000,
-        decided_at: blocked ? now : null,
-        nonce: draft.nonce,
-        metadata: draft.metadata === null ? null : JSON.stringify(draft.metadata),
-        decision: draft.decision,
-      })
-      const kept = row ?? this.#sql.pending.get(draft.to, draft.service, draft.purpose)
-      if (!kept) throw new Error('neither inserted nor found')
-      if (row && draft.claimKey !== undefined) this.#claims.tie(draft.claimKey, draft.id)
-      return { opened: row !== undefined, verification: toVerification(kept, now) }
+      let opened = this.#insert(draft, now)
+      if (!opened) {
+        // What stands in the way may have run out of time, and nobody has swept it yet.
+        const { changes } = this.#sql.retireExpired.run(draft.to, draft.service, draft.purpose, now)
+        if (changes === 1) opened = this.#insert(draft, now)
+      }
+      if (!opened) {
+        const row = this.#sql.pending.get(draft.to, draft.service, draft.purpose)
+        if (!row) throw new Error('neither inserted nor found')
+        return { opened: false, verification: toVerification(row, now) }
+      }
+      if (draft.send) this.#planned.insert(draft.id, draft.send, now)
+      if (draft.claimKey !== undefined) this.#claims.tie(draft.claimKey, draft.id)
+      return { opened: true, verification: opened }
     })
   }
 
   resend(
     id: string,
-    send: { channel: Channel; cooldownSeconds: number; counted: boolean },
+    again: { channel: Channel; cooldownSeconds: number; send?: PlannedSend },
   ): Promise<{ refused: ResendRefusal | null; verification: Verification }> {
     return this.#db.write(() => {
       const now = this.#clock.now()
       const row = this.#sql.resend.get({
         id,
         now,
-        channel: send.channel,
-        counts: send.counted ? 1 : 0,
-        resend_at: now + send.cooldownSeconds * 1000,
+        channel: again.channel,
+        counts: again.send ? 1 : 0,
+        resend_at: now + again.cooldownSeconds * 1000,
       })
-      if (row) return { refused: null, verification: toVerification(row, now) }
+      if (row) {
+        if (again.send) this.#planned.insert(id, again.send, now)
+        return { refused: null, verification: toVerification(row, now) }
+      }
       const verification = toVerification(this.#mustFind(id), now)
       return { refused: whyNoResend(verification), verification }
     })
@@ -107,30 +111,28 @@ export class SqliteVerifications implements VerifyStore {
     })
   }
 
-  judge(guess: Guess): Promise<Verdict | undefined> {
+  judge({ verification, digest, budget }: Guess): Promise<Verdict> {
     return this.#db.write(() => {
       const now = this.#clock.now()
-      const found = this.#sql.find.get(guess.id)
-      if (!found) return undefined
-      const before = toVerification(found, now)
-      if (before.status !== 'pending') {
-        return { judged: false, reason: reasonOfEnded(before.status), verification: before }
-      }
-      const spent = guess.budget && unpackHits(this.#sql.budget.get(before.to)?.['hits'])
-      const refused = guess.budget && spent && refusing([guess.budget], spent, now)
-      if (refused) {
+      const spent = budget && unpackHits(this.#sql.budget.get(verification.to)?.['hits'])
+      const refused = budget && spent && refusing([budget], spent, now)
+      // This one statement counts the guess, compares it and decides.
+      const row = refused ? undefined : this.#sql.judge.get({ id: verification.id, digest, now })
+      if (!row) {
+        const ended = toVerification(this.#mustFind(verification.id), now)
+        if (ended.status !== 'pending') {
+          return { judged: false, reason: reasonOfEnded(ended.status), verification: ended }
+        }
+        if (!refused) throw new Error('a pending verification was not judged')
         return { judged: false, reason: 'budget_spent', retryAfterSeconds: waitSeconds(refused.at, now) }
       }
-      // This one statement counts the guess, compares it and decides; what went before only chose the words.
-      const row = this.#sql.judge.get({ id: guess.id, digest: guess.digest, now })
-      if (!row) throw new Error('a pending verification was not judged')
-      const verification = toVerification(row, now)
-      if (verification.status === 'approved') return { judged: true, reason: 'approved', verification }
-      if (guess.budget && spent) {
-        const hits = packHits([now, ...spent].slice(0, guess.budget.limit))
-        this.#sql.spendBudget.run(before.to, hits, now + guess.budget.windowSeconds * 1000)
+      const judged = withProgress(verification, row)
+      if (judged.status === 'approved') return { judged: true, reason: 'approved', verification: judged }
+      if (budget && spent) {
+        const hits = packHits([now, ...spent].slice(0, budget.limit))
+        this.#sql.spendBudget.run(verification.to, hits, now + budget.windowSeconds * 1000)
       }
-      return { judged: true, reason: 'wrong_code', verification }
+      return { judged: true, reason: 'wrong_code', verification: judged }
     })
   }
 
@@ -197,6 +199,41 @@ export class SqliteVerifications implements VerifyStore {
 
   releaseClaim(key: string): Promise<void> {
     return this.#claims.release(key)
+  }
+
+  /** Inserts a draft; undefined when a pending one stands in the way. */
+  #insert(draft: Draft, now: number): Verification | undefined {
+    const blocked = draft.status === 'blocked'
+    const sends = blocked ? 0 : 1
+    const expiresAt = now + draft.ttlSeconds * 1000
+    const resendAt = now + draft.cooldownSeconds * 1000
+    const decidedAt = blocked ? now : null
+    const { changes } = this.#sql.insert.run(
+      draft.id,
+      draft.service,
+      draft.to,
+      draft.country,
+      draft.channel,
+      draft.purpose,
+      draft.locale,
+      draft.status,
+      draft.keyId,
+      draft.digest,
+      draft.codeLength,
+      draft.guessesMax,
+      sends,
+      draft.sendsMax,
+      now,
+      expiresAt,
+      resendAt,
+      decidedAt,
+      draft.nonce,
+      draft.metadata === null ? null : JSON.stringify(draft.metadata),
+      draft.decision,
+    )
+    if (changes === 0) return undefined
+    const { digest, ttlSeconds, cooldownSeconds, decision, claimKey, send, ...kept } = draft
+    return { ...kept, guesses: 0, sends, createdAt: now, expiresAt, resendAt, decidedAt }
   }
 
   #end(id: string, status: 'failed' | 'canceled'): { ended: boolean; verification: Verification } {
