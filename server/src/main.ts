@@ -12,7 +12,6 @@ import type { Provider } from './messaging/provider.ts'
 import { type Clock, systemClock } from './primitives/clock.ts'
 import { makeKeyRing } from './primitives/secrets.ts'
 import { makeInbox } from './providers/inbox.ts'
-import { makeTwilioProvider } from './providers/twilio.ts'
 import { openSqlite, type Store } from './stores/sqlite/store.ts'
 import { WrongRateAlarm } from './verify/alarm.ts'
 import { Verifier } from './verify/verifier.ts'
@@ -126,6 +125,7 @@ async function makeProviders(config: Config, inbox: Inbox | undefined): Promise<
   for (const name of config.messaging.providers) {
     if (name === 'mock' && inbox) providers.push(inbox.provider)
     if (name === 'twilio' && config.twilio) {
+      const { makeTwilioProvider } = await import('./providers/twilio.ts')
       const { apiKey, authToken, from, messagingServiceSid, baseUrl, ...rest } = config.twilio
       providers.push(
         await makeTwilioProvider({

@@ -1,6 +1,10 @@
 #!/usr/bin/env node
+import { enableCompileCache } from 'node:module'
 import { defineCommand, runMain } from 'citty'
 import { VERSION } from '../version.ts'
+
+// The second start finds everything compiled: it is faster and needs less memory.
+enableCompileCache()
 
 // Each command is loaded when it is asked for, so that `--help` does not open a database.
 const main = defineCommand({

@@ -60,11 +60,24 @@ export async function buildApp(services: Services): Promise<App> {
     ajv: {
       customOptions: { removeAdditional: false, coerceTypes: false, useDefaults: true, allErrors: false },
     },
-    clientErrorHandler,
+    // A path that cannot be decoded is refused before there is a route, and so before the hooks.
+    frameworkErrors: (error, request, reply) => {
+      setSecurityHeaders(reply, request.id)
+      return answerError(services, error, request, reply)
+    },
+    clientErrorHandler: (error, socket) =>
+      answerUnreadable(error, socket, makeId('req_', services.clock.now())),
   }).withTypeProvider<TypeBoxTypeProvider>()
 
+  // The views in `schemas.ts` write every answer member by member, so there is nothing left for a schema to filter.
+  app.setSerializerCompiler(() => (answer) => JSON.stringify(answer))
   // JSON is the only language spoken here; text/plain would let a form post without a preflight.
   app.removeContentTypeParser('text/plain')
+  const parseJson = app.getDefaultJsonParser('error', 'error')
+  // Many clients name the content type of a body they do not send; where a body is needed, its schema says so.
+  app.addContentTypeParser<string>('application/json', { parseAs: 'string' }, (request, body, done) =>
+    body === '' ? done(null, null) : parseJson(request, body, done),
+  )
   app.decorateRequest('access')
   app.decorateRequest('note', null)
   await registerCors(app, services)
@@ -96,18 +109,19 @@ async function registerCors(app: App, services: Services): Promise<void> {
 function registerHooks(app: App, services: Services): void {
   const clientAddress = makeClientAddress(services.settings.trustedProxies)
   const hsts = services.settings.production && services.settings.publicUrl.startsWith('https:')
-  app.addHook('onRequest', async (request, reply) => {
-    const raw = reply.raw
-    for (const name in SECURITY_HEADERS) raw.setHeader(name, SECURITY_HEADERS[name] ?? '')
-    if (hsts) raw.setHeader('strict-transport-security', HSTS)
-    raw.setHeader('x-request-id', request.id)
+  const headers = { ...SECURITY_HEADERS, ...(hsts ? { 'strict-transport-security': HSTS } : {}) }
+  app.addHook('onRequest', (request, reply, done) => {
+    reply.headers(headers).header('x-request-id', request.id)
     const access = request.routeOptions.config.access
-    if (access === undefined || access === 'open') return
+    if (access === undefined || access === 'open') return done()
     const address = clientAddress(request.socket.remoteAddress, request.headers['x-forwarded-for'])
-    request.access = { key: await authenticate(services, request, access), address }
+    authenticate(services, request, access).then((key) => {
+      request.access = { key, address }
+      done()
+    }, done)
   })
   const seconds = new Map<string, { observe(value: number): void }>()
-  app.addHook('onResponse', async (request, reply) => {
+  app.addHook('onResponse', (request, reply, done) => {
     const route = request.routeOptions.url ?? 'none'
     const elapsed = reply.elapsedTime / 1000
     const key = `${request.method} ${route} ${reply.statusCode}`
@@ -128,6 +142,7 @@ function registerHooks(app: App, services: Services): void {
       },
       'request',
     )
+    done()
   })
 }
 

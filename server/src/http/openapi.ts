@@ -1,4 +1,5 @@
 import swagger from '@fastify/swagger'
+import fastify, { type FastifyInstance } from 'fastify'
 import type { App } from './app.ts'
 import { NAMED } from './schemas.ts'
 import type { Services } from './services.ts'
@@ -34,25 +35,37 @@ export async function registerOpenApi(app: App, services: Services): Promise<voi
     },
   })
   app.get('/openapi.json', { config: { access: 'open' }, schema: { hide: true } }, () => app.swagger())
-  if (!services.settings.docsEnabled) return
-  // A megabyte of page: loaded only where it is served.
-  const { default: reference } = await import('@scalar/fastify-api-reference')
-  await app.register(reference, {
-    routePrefix: '/docs',
-    configuration: {
-      url: '/openapi.json',
-      withDefaultFonts: false,
-      telemetry: false,
-      hideClientButton: true,
-    },
-    hooks: {
-      onRequest: (_request, reply, done) => {
-        reply.raw.setHeader(
-          'content-security-policy',
-          "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self' data:; connect-src 'self'",
-        )
-        done()
-      },
-    },
+  if (services.settings.docsEnabled) serveReference(app)
+}
+
+/** What the page needs: its own script and inline styles, and nothing from anywhere else. */
+const PAGE_POLICY =
+  "default-src 'none'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self' data:; connect-src 'self'; base-uri 'none'; frame-ancestors 'none'"
+
+/**
+ * Serves the page to read OpenAPI on. It is four megabytes of script, so it is loaded when somebody first asks for it
+ * and a server whose docs nobody reads does not carry it.
+ */
+function serveReference(app: App): void {
+  let page: Promise<FastifyInstance> | undefined
+  const schema = { hide: true }
+  app.get('/docs', { config: { access: 'open' }, schema }, (_request, reply) => reply.redirect('/docs/'))
+  app.get('/docs/*', { config: { access: 'open' }, schema }, async (request, reply) => {
+    page ??= makeReference()
+    const answer = await (await page).inject({ url: request.url })
+    reply.code(answer.statusCode).header('content-security-policy', PAGE_POLICY)
+    const type = answer.headers['content-type']
+    if (typeof type === 'string') reply.header('content-type', type)
+    return reply.send(answer.rawPayload)
   })
+}
+
+async function makeReference(): Promise<FastifyInstance> {
+  const { default: reference } = await import('@scalar/fastify-api-reference')
+  const page = fastify()
+  await page.register(reference, {
+    routePrefix: '/docs',
+    configuration: { url: '/openapi.json', withDefaultFonts: false, telemetry: false, hideClientButton: true },
+  })
+  return page
 }

@@ -36,7 +36,7 @@ export function registerOperations(app: App, services: Services): void {
     '/.well-known/jwks.json',
     { ...open, schema: { summary: 'The public keys of proofs', tags: ['Operations'], security: [] } },
     (_request, reply) => {
-      reply.raw.setHeader('cache-control', 'public, max-age=300')
+      reply.header('cache-control', 'public, max-age=300')
       return { keys: [...services.ring.byId.values()].map((keys) => keys.jwk) }
     },
   )
