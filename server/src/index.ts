@@ -3,7 +3,8 @@ import { compose, type Countersign, type Overrides } from './main.ts'
 
 export type { Countersign, Overrides } from './main.ts'
 export { CountersignError, type ErrorCode } from './primitives/errors.ts'
-export type { Checked, Started, StartRequest } from './verify/verifier.ts'
+export type { Checked } from './verify/checks.ts'
+export type { Started, StartRequest } from './verify/starts.ts'
 export type { Purpose, Reason, Status, Verification } from './verify/verification.ts'
 export type { Message, Provider, Refusal, Sent } from './messaging/provider.ts'
 

@@ -14,6 +14,8 @@ import { makeKeyRing } from './primitives/secrets.ts'
 import { makeInbox } from './providers/inbox.ts'
 import { openSqlite, type Store } from './stores/sqlite/store.ts'
 import { WrongRateAlarm } from './verify/alarm.ts'
+import type { VerifySettings } from './verify/deps.ts'
+import { Rules } from './verify/rules.ts'
 import { Verifier } from './verify/verifier.ts'
 
 /** Parts a test may put in the place of the real ones. */
@@ -43,6 +45,8 @@ export type Countersign = {
   close(graceMs?: number): Promise<void>
 }
 
+/** Lines are written together, at least four times a second; `serve` flushes what is left. */
+const LOG_OUT = { dest: 1, sync: false, minLength: 32_768, maxWrite: 65_536, periodicFlush: 250 }
 const SWEEP_EVERY_MS = 60_000
 const ALARM_EVERY_MS = 1_000
 const GRACE_MS = 8_000
@@ -78,11 +82,11 @@ export async function compose(config: Config, overrides: Overrides = {}): Promis
     keys: ring,
     clock,
     guard,
-    limits: {
+    rules: new Rules({
       ...config.limits,
       cooldownSeconds: config.verify.resendCooldownSeconds,
       cooldownMaxSeconds: config.verify.resendCooldownMaxSeconds,
-    },
+    }),
     settings: verifySettings(config),
   })
   const alarm = makeAlarm(clock, metrics, log)
@@ -150,7 +154,7 @@ function guardPolicy(config: Config): GuardPolicy {
   }
 }
 
-function verifySettings(config: Config): ConstructorParameters<typeof Verifier>[0]['settings'] {
+function verifySettings(config: Config): VerifySettings {
   const { verify } = config
   return {
     codeLength: verify.codeLength,
@@ -185,7 +189,7 @@ function makeLog(config: Config, logTo: DestinationStream | undefined): Logger {
     // Second line of defence: nothing of this is ever logged on purpose.
     redact: { paths: ['code', 'otp', 'authorization'], censor: '[gone]' },
   }
-  return pino(options, logTo ?? pino.destination({ dest: 1, sync: false, minLength: 4_096 }))
+  return pino(options, logTo ?? pino.destination(LOG_OUT))
 }
 
 function observer(metrics: Metrics, log: Logger): SendObserver {

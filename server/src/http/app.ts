@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net'
 import cors from '@fastify/cors'
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
@@ -49,6 +50,7 @@ const HSTS = 'max-age=31536000; includeSubDomains'
 /** Builds the HTTP face of the services. It listens to nothing yet. */
 export async function buildApp(services: Services): Promise<App> {
   const { settings } = services
+  const headers = headersOfAll(settings)
   const app = fastify({
     logger: false,
     bodyLimit: BODY_LIMIT,
@@ -61,10 +63,8 @@ export async function buildApp(services: Services): Promise<App> {
       customOptions: { removeAdditional: false, coerceTypes: false, useDefaults: true, allErrors: false },
     },
     // A path that cannot be decoded is refused before there is a route, and so before the hooks.
-    frameworkErrors: (error, request, reply) => {
-      setSecurityHeaders(reply, request.id)
-      return answerError(services, error, request, reply)
-    },
+    frameworkErrors: (error, request, reply) =>
+      answerError(services, error, request, reply.headers(headers).header('x-request-id', request.id)),
     clientErrorHandler: (error, socket) =>
       answerUnreadable(error, socket, makeId('req_', services.clock.now())),
   }).withTypeProvider<TypeBoxTypeProvider>()
@@ -81,7 +81,7 @@ export async function buildApp(services: Services): Promise<App> {
   app.decorateRequest('access')
   app.decorateRequest('note', null)
   await registerCors(app, services)
-  registerHooks(app, services)
+  registerHooks(app, services, headers)
   app.setNotFoundHandler((request) => {
     throw new CountersignError('not_found', `There is no ${request.method} ${pathOf(request)}`)
   })
@@ -106,10 +106,14 @@ async function registerCors(app: App, services: Services): Promise<void> {
   })
 }
 
-function registerHooks(app: App, services: Services): void {
+/** The headers of every answer. */
+function headersOfAll({ production, publicUrl }: Services['settings']): Readonly<Record<string, string>> {
+  const hsts = production && publicUrl.startsWith('https:')
+  return { ...SECURITY_HEADERS, ...(hsts ? { 'strict-transport-security': HSTS } : {}) }
+}
+
+function registerHooks(app: App, services: Services, headers: Readonly<Record<string, string>>): void {
   const clientAddress = makeClientAddress(services.settings.trustedProxies)
-  const hsts = services.settings.production && services.settings.publicUrl.startsWith('https:')
-  const headers = { ...SECURITY_HEADERS, ...(hsts ? { 'strict-transport-security': HSTS } : {}) }
   app.addHook('onRequest', (request, reply, done) => {
     reply.headers(headers).header('x-request-id', request.id)
     const access = request.routeOptions.config.access
@@ -172,7 +176,7 @@ function pathOf(request: FastifyRequest): string {
 }
 
 /** Answers bytes that are not HTTP, before there is a request. */
-function clientErrorHandler(error: NodeJS.ErrnoException, socket: import('node:net').Socket): void {
+function answerUnreadable(error: NodeJS.ErrnoException, socket: Socket, requestId: string): void {
   if (error.code === 'ECONNRESET' || !socket.writable) {
     socket.destroy()
     return
@@ -187,8 +191,15 @@ function clientErrorHandler(error: NodeJS.ErrnoException, socket: import('node:n
     status: Number(status.slice(0, 3)),
     detail: 'The request cannot be read as HTTP',
     code,
+    request_id: requestId,
   })
-  socket.end(
-    `HTTP/1.1 ${status}\r\nContent-Type: application/problem+json\r\nContent-Length: ${body.length}\r\nConnection: close\r\n\r\n${body}`,
-  )
+  const head = [
+    `HTTP/1.1 ${status}`,
+    'Content-Type: application/problem+json; charset=utf-8',
+    `Content-Length: ${body.length}`,
+    'Cache-Control: no-store',
+    `X-Request-Id: ${requestId}`,
+    'Connection: close',
+  ]
+  socket.end(`${head.join('\r\n')}\r\n\r\n${body}`)
 }

@@ -94,7 +94,8 @@ export function errorHeaders(error: CountersignError): Record<string, string> {
 /** Reads whatever was thrown as one of our errors. What is not ours says nothing of itself to the caller. */
 export function toCountersignError(error: unknown): CountersignError {
   if (error instanceof CountersignError) return error
-  const fastify = error as Partial<FastifyError>
+  // Anything can be thrown, null among it.
+  const fastify: Partial<FastifyError> = typeof error === 'object' && error !== null ? error : {}
   if (Array.isArray(fastify.validation)) return validationError(fastify)
   switch (fastify.code) {
     case 'FST_ERR_CTP_BODY_TOO_LARGE':

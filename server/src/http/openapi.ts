@@ -34,8 +34,9 @@ export async function registerOpenApi(app: App, services: Services): Promise<voi
         typeof json.$id === 'string' ? json.$id : `def-${at}`,
     },
   })
+  if (!services.settings.docsEnabled) return
   app.get('/openapi.json', { config: { access: 'open' }, schema: { hide: true } }, () => app.swagger())
-  if (services.settings.docsEnabled) serveReference(app)
+  serveReference(app)
 }
 
 /** What the page needs: its own script and inline styles, and nothing from anywhere else. */
@@ -65,7 +66,12 @@ async function makeReference(): Promise<FastifyInstance> {
   const page = fastify()
   await page.register(reference, {
     routePrefix: '/docs',
-    configuration: { url: '/openapi.json', withDefaultFonts: false, telemetry: false, hideClientButton: true },
+    configuration: {
+      url: '/openapi.json',
+      withDefaultFonts: false,
+      telemetry: false,
+      hideClientButton: true,
+    },
   })
   return page
 }

@@ -1,45 +1,65 @@
 import { timingSafeEqual } from 'node:crypto'
+import { Type } from 'typebox'
 import { CountersignError } from '../primitives/errors.ts'
 import { sha256 } from '../primitives/secrets.ts'
 import type { App } from './app.ts'
+import { problems } from './schemas.ts'
 import type { Services } from './services.ts'
+
+const usual = { tags: ['Operations'], security: [] }
+
+const alive = {
+  ...usual,
+  summary: 'The process is alive',
+  response: { 200: Type.Object({ status: Type.Literal('ok') }) },
+}
+const ready = {
+  ...usual,
+  summary: 'The store and the limiter answer',
+  response: { 200: Type.Object({ status: Type.Literal('ready') }), ...problems(503) },
+}
+const figures = {
+  ...usual,
+  summary: 'Figures for Prometheus',
+  response: {
+    200: { description: 'Figures', content: { 'text/plain': { schema: Type.String() } } },
+    ...problems(401),
+  },
+}
+const Jwk = Type.Object({
+  kty: Type.String(),
+  crv: Type.String(),
+  x: Type.String(),
+  kid: Type.String(),
+  alg: Type.String(),
+  use: Type.String(),
+})
+const keySet = {
+  ...usual,
+  summary: 'The public keys of proofs',
+  response: { 200: Type.Object({ keys: Type.Array(Jwk) }) },
+}
 
 /** What operators and their tools ask for: alive, ready, figures, keys. */
 export function registerOperations(app: App, services: Services): void {
-  const open = { config: { access: 'open' as const } }
-  app.get(
-    '/healthz',
-    { ...open, schema: { summary: 'The process is alive', tags: ['Operations'], security: [] } },
-    () => ({ status: 'ok' }),
-  )
+  const config = { access: 'open' as const }
+  app.get('/healthz', { config, schema: alive }, () => ({ status: 'ok' as const }))
 
-  app.get(
-    '/readyz',
-    { ...open, schema: { summary: 'The store and the limiter answer', tags: ['Operations'], security: [] } },
-    async () => {
-      await services.ready()
-      return { status: 'ready' }
-    },
-  )
+  app.get('/readyz', { config, schema: ready }, async () => {
+    await services.ready()
+    return { status: 'ready' as const }
+  })
 
-  app.get(
-    '/metrics',
-    { ...open, schema: { summary: 'Figures for Prometheus', tags: ['Operations'], security: [] } },
-    async (request, reply) => {
-      checkMetricsToken(services.settings.metricsToken, request.headers.authorization)
-      reply.header('content-type', services.metrics.registry.contentType)
-      return services.metrics.registry.metrics()
-    },
-  )
+  app.get('/metrics', { config, schema: figures }, async (request, reply) => {
+    checkMetricsToken(services.settings.metricsToken, request.headers.authorization)
+    reply.header('content-type', services.metrics.registry.contentType)
+    return services.metrics.registry.metrics()
+  })
 
-  app.get(
-    '/.well-known/jwks.json',
-    { ...open, schema: { summary: 'The public keys of proofs', tags: ['Operations'], security: [] } },
-    (_request, reply) => {
-      reply.header('cache-control', 'public, max-age=300')
-      return { keys: [...services.ring.byId.values()].map((keys) => keys.jwk) }
-    },
-  )
+  app.get('/.well-known/jwks.json', { config, schema: keySet }, (_request, reply) => {
+    reply.header('cache-control', 'public, max-age=300')
+    return { keys: [...services.ring.byId.values()].map((keys) => keys.jwk) }
+  })
 }
 
 function checkMetricsToken(token: string | undefined, header: string | undefined): void {

@@ -8,8 +8,12 @@ export function Words<const T extends readonly string[]>(words: T, description: 
 }
 
 const NullableText = Type.Unsafe<string | null>({ type: ['string', 'null'] })
-const NullableTime = Type.Unsafe<string | null>({ type: ['string', 'null'], description: 'ISO 8601, UTC' })
-const Time = Type.String({ description: 'ISO 8601, UTC' })
+export const NullableTime = Type.Unsafe<string | null>({
+  type: ['string', 'null'],
+  format: 'date-time',
+  description: 'ISO 8601, UTC',
+})
+export const Time = Type.String({ format: 'date-time', description: 'ISO 8601, UTC' })
 /** Words that every JavaScript object has; as a name they are never meant. */
 const NOT_BUILT_IN =
   '^(?!(?:__proto__|constructor|prototype|toString|valueOf|hasOwnProperty)$)[A-Za-z0-9_.-]{1,64}$'
@@ -186,9 +190,10 @@ export function verificationView(verification: Verification, sends?: readonly Se
   }
 }
 
-/** A message and what became of its sends; its status is that of the last one. */
+/** A message and what became of its sends; its status is that of the last one, after which no other was tried. */
 export function messageView(message: MessageRecord, sends: readonly Send[]): Static<typeof MessageView> {
-  const last = sends.at(-1)
+  // Two sends of one millisecond have no order; but only the last can be anything but refused.
+  const last = sends.find((send) => send.status !== 'refused') ?? sends.at(-1)
   return {
     id: message.id,
     status: last?.status ?? 'sending',

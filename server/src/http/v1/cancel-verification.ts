@@ -12,7 +12,7 @@ const schema = {
   body: Type.Union([Type.Object({}, { additionalProperties: false }), Type.Null()]),
   response: {
     200: Type.Ref('Verification', { description: 'Canceled' }),
-    ...problems(401, 403, 404, 409, 503),
+    ...problems(400, 401, 403, 404, 409, 413, 415, 503),
   },
 }
 

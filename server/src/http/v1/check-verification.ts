@@ -1,7 +1,7 @@
 import { Type } from 'typebox'
 import { maskPhone } from '../../primitives/phone.ts'
 import type { Caller } from '../../verify/rules.ts'
-import type { Checked } from '../../verify/verifier.ts'
+import type { Checked } from '../../verify/checks.ts'
 import { callerOf } from '../access.ts'
 import type { App } from '../app.ts'
 import { Code, problems, VerificationParams, verificationView } from '../schemas.ts'

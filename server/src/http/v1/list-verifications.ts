@@ -32,7 +32,9 @@ const schema = {
 /** `GET /v1/verifications`. */
 export function listVerifications(app: App, services: Services): void {
   app.get('/v1/verifications', { schema, config: { access: 'secret' } }, async (request) => {
-    const { limit, ...filter } = request.query
+    const { limit, to, ...rest } = request.query
+    // A plus sign that was not encoded arrives as a space.
+    const filter = to === undefined ? rest : { ...rest, to: to.replace(/^ /, '+') }
     const page = await services.verifier.list({ ...filter, limit: pageLimit(limit) }, callerOf(request))
     const data = await Promise.all(
       page.data.map(async (found) => verificationView(found, await services.messenger.sendsOf(found.id))),

@@ -23,7 +23,7 @@ const schema = {
       type: NullableText,
       national: NullableText,
     }),
-    ...problems(400, 401, 403, 429, 503),
+    ...problems(400, 401, 403, 413, 415, 429, 503),
   },
 }
 

@@ -17,7 +17,7 @@ const schema = {
           limit: Type.Integer(),
           remaining: Type.Integer(),
           window_seconds: Type.Integer(),
-          resets_at: Type.String({ description: 'When it has one more to give; ISO 8601, UTC' }),
+          resets_at: Type.String({ format: 'date-time', description: 'When it has one more to give' }),
         }),
       ),
     }),

@@ -1,11 +1,10 @@
 import { Type } from 'typebox'
 import { callerOf } from '../access.ts'
 import type { App } from '../app.ts'
-import { problems } from '../schemas.ts'
+import { NullableTime, problems } from '../schemas.ts'
 import type { Services } from '../services.ts'
 
 export const PhoneParams = Type.Object({ e164: Type.String({ pattern: '^\\+[1-9][0-9]{6,14}$' }) })
-const NullableTime = Type.Unsafe<string | null>({ type: ['string', 'null'], description: 'ISO 8601, UTC' })
 
 const schema = {
   summary: 'What is known of a number: information, never a proof',

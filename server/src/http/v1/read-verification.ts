@@ -11,7 +11,7 @@ const schema = {
   params: VerificationParams,
   response: {
     200: Type.Ref('Verification', { description: 'As it stands' }),
-    ...problems(401, 403, 404, 429, 503),
+    ...problems(400, 401, 403, 404, 429, 503),
   },
 }
 

@@ -51,14 +51,19 @@ export function sendMessage(app: App, services: Services): void {
       throw new CountersignError('blocked', 'No message may go to this number', { field: 'to' })
     }
     const taken = await takeOrThrow(services.counters, [perPhone(services, phone.e164)])
-    const { message, sends } = await services.messenger.send({
+    const sent = services.messenger.send({
       service: request.access.key.service,
       to: phone.e164,
       channel,
       body,
       template: template ?? null,
     })
-    if (taken && sends.every((send) => send.status === 'refused')) await services.counters.give(taken)
+    const isRefused = await sent.then(
+      ({ sends }) => sends.every((send) => send.status === 'refused'),
+      () => true,
+    )
+    if (taken && isRefused) await services.counters.give(taken)
+    const { message, sends } = await sent
     request.note = { message: message.id, to: maskPhone(message.to) }
     return reply.code(202).send(messageView(message, sends))
   })

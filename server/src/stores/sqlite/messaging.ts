@@ -33,7 +33,9 @@ export class SqliteMessaging implements MessagingStore {
       `UPDATE sends SET status = ?, error = ?, vendor_code = ?, ref = ?, price = ?, currency = ?
        WHERE owner = ? AND id = ?`,
     )
-    this.#sendsOf = db.prepare('SELECT * FROM sends WHERE owner = ? ORDER BY id')
+    this.#sendsOf =
+      db.prepare(`SELECT id, owner, provider, channel, status, error, at, delivered_at, price, currency
+       FROM sends WHERE owner = ? ORDER BY id`)
     this.#insertMessage = db.prepare(
       `INSERT INTO messages (id, service, phone, channel, template, segments, created_at)
        VALUES (?, ?, ?, ?, ?, ?, ?)`,

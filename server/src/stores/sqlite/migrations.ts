@@ -30,7 +30,6 @@ const MIGRATIONS: readonly string[] = [
     metadata TEXT,
     decision TEXT NOT NULL
   ) STRICT, WITHOUT ROWID;
-  CREATE UNIQUE INDEX verifications_pending ON verifications (phone, service, purpose) WHERE status = 'pending';
   CREATE INDEX verifications_phone ON verifications (phone, id);
 
   CREATE TABLE guess_budgets (

@@ -1,37 +1,32 @@
 import type { SqliteDatabase } from './database.ts'
 
+/** All that a verification is made of; the digest stays in the database. */
+const COLUMNS = `id, service, phone, country, channel, purpose, locale, status, key_id, code_length, guesses,
+  guesses_max, sends, sends_max, created_at, expires_at, resend_at, decided_at, nonce, metadata`
+
 /** The statements over verifications, compiled once. */
 export function verificationStatements(db: SqliteDatabase) {
   return {
-    find: db.prepare('SELECT * FROM verifications WHERE id = ?'),
-    pending: db.prepare(
-      `SELECT * FROM verifications WHERE phone = ? AND service = ? AND purpose = ? AND status = 'pending'`,
-    ),
-    /** Makes room in the unique index of pending ones; everything else already reads such a row as expired. */
-    retireExpired: db.prepare(
-      `UPDATE verifications SET status = 'expired', decided_at = expires_at
-       WHERE phone = ? AND service = ? AND purpose = ? AND status = 'pending' AND expires_at <= ?`,
-    ),
+    find: db.prepare(`SELECT ${COLUMNS} FROM verifications WHERE id = ?`),
     insert: db.prepare(
       `INSERT INTO verifications (id, service, phone, country, channel, purpose, locale, status, key_id, digest,
          code_length, guesses, guesses_max, sends, sends_max, created_at, expires_at, resend_at, decided_at,
          nonce, metadata, decision)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-       ON CONFLICT (phone, service, purpose) WHERE status = 'pending' DO NOTHING`,
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     ),
     resend: db.prepare(
       `UPDATE verifications
        SET sends = sends + :counts, channel = :channel,
          resend_at = CASE WHEN :counts = 1 THEN :resend_at ELSE resend_at END
        WHERE id = :id AND status = 'pending' AND expires_at > :now AND sends < sends_max AND resend_at <= :now
-       RETURNING *`,
+       RETURNING ${COLUMNS}`,
     ),
     retract: db.prepare(
       `UPDATE verifications SET sends = max(sends - 1, 0), resend_at = ? WHERE id = ? AND status = 'pending'`,
     ),
     end: db.prepare(
       `UPDATE verifications SET status = ?, decided_at = ?
-       WHERE id = ? AND status = 'pending' AND expires_at > ? RETURNING *`,
+       WHERE id = ? AND status = 'pending' AND expires_at > ? RETURNING ${COLUMNS}`,
     ),
     /** Count, compare and decide in one statement: whoever runs it first wins, and nobody is judged for free. */
     judge: db.prepare(
@@ -46,18 +41,20 @@ export function verificationStatements(db: SqliteDatabase) {
     ),
     newestStatus: db.prepare('SELECT status FROM verifications WHERE phone = ? ORDER BY id DESC LIMIT 1'),
     latest: db.prepare(
-      'SELECT * FROM verifications WHERE phone = ? AND service = ? ORDER BY id DESC LIMIT 1',
+      `SELECT ${COLUMNS} FROM verifications WHERE phone = ? AND service = ? ORDER BY id DESC LIMIT 1`,
     ),
     latestOfPurpose: db.prepare(
-      `SELECT * FROM verifications WHERE phone = ? AND service = ? AND purpose = ? ORDER BY id DESC LIMIT 1`,
+      `SELECT ${COLUMNS} FROM verifications WHERE phone = ? AND service = ? AND purpose = ? ORDER BY id DESC LIMIT 1`,
     ),
     latestApproved: db.prepare(
-      `SELECT * FROM verifications WHERE phone = ? AND service = ? AND status = 'approved'
+      `SELECT ${COLUMNS} FROM verifications WHERE phone = ? AND service = ? AND status = 'approved'
        ORDER BY id DESC LIMIT 1`,
     ),
-    listAll: db.prepare('SELECT * FROM verifications WHERE service = ? AND id < ? ORDER BY id DESC LIMIT ?'),
+    listAll: db.prepare(
+      `SELECT ${COLUMNS} FROM verifications WHERE service = ? AND id < ? ORDER BY id DESC LIMIT ?`,
+    ),
     listPhone: db.prepare(
-      'SELECT * FROM verifications WHERE phone = ? AND service = ? AND id < ? ORDER BY id DESC LIMIT ?',
+      `SELECT ${COLUMNS} FROM verifications WHERE phone = ? AND service = ? AND id < ? ORDER BY id DESC LIMIT ?`,
     ),
     budget: db.prepare('SELECT hits FROM guess_budgets WHERE phone = ?'),
     spendBudget: db.prepare(

@@ -40,12 +40,7 @@ export class SqliteVerifications implements VerifyStore {
   }
 
   pending(service: string, to: string, purpose: string): Promise<Verification | undefined> {
-    return this.#db.read(() => {
-      const now = this.#clock.now()
-      const row = this.#sql.pending.get(to, service, purpose)
-      const found = row && toVerification(row, now)
-      return found?.status === 'pending' ? found : undefined
-    })
+    return this.#db.read(() => this.#pending(service, to, purpose, this.#clock.now()))
   }
 
   newestIsApproved(to: string): Promise<boolean> {
@@ -53,22 +48,15 @@ export class SqliteVerifications implements VerifyStore {
   }
 
   open(draft: Draft): Promise<{ opened: boolean; verification: Verification }> {
+    // Units of work run one after the other, over all processes: between this look and this insert is nobody.
     return this.#db.write(() => {
       const now = this.#clock.now()
-      let opened = this.#insert(draft, now)
-      if (!opened) {
-        // What stands in the way may have run out of time, and nobody has swept it yet.
-        const { changes } = this.#sql.retireExpired.run(draft.to, draft.service, draft.purpose, now)
-        if (changes === 1) opened = this.#insert(draft, now)
-      }
-      if (!opened) {
-        const row = this.#sql.pending.get(draft.to, draft.service, draft.purpose)
-        if (!row) throw new Error('neither inserted nor found')
-        return { opened: false, verification: toVerification(row, now) }
-      }
+      const pending = this.#pending(draft.service, draft.to, draft.purpose, now)
+      if (pending) return { opened: false, verification: pending }
+      const verification = this.#insert(draft, now)
       if (draft.send) this.#planned.insert(draft.id, draft.send, now)
       if (draft.claimKey !== undefined) this.#claims.tie(draft.claimKey, draft.id)
-      return { opened: true, verification: opened }
+      return { opened: true, verification }
     })
   }
 
@@ -201,14 +189,20 @@ export class SqliteVerifications implements VerifyStore {
     return this.#claims.release(key)
   }
 
-  /** Inserts a draft; undefined when a pending one stands in the way. */
-  #insert(draft: Draft, now: number): Verification | undefined {
+  /** A number has one pending verification a purpose, and it is the newest: no other is opened while it lives. */
+  #pending(service: string, to: string, purpose: string, now: number): Verification | undefined {
+    const row = this.#sql.latestOfPurpose.get(to, service, purpose)
+    const newest = row && toVerification(row, now)
+    return newest?.status === 'pending' ? newest : undefined
+  }
+
+  #insert(draft: Draft, now: number): Verification {
     const blocked = draft.status === 'blocked'
     const sends = blocked ? 0 : 1
     const expiresAt = now + draft.ttlSeconds * 1000
     const resendAt = now + draft.cooldownSeconds * 1000
     const decidedAt = blocked ? now : null
-    const { changes } = this.#sql.insert.run(
+    this.#sql.insert.run(
       draft.id,
       draft.service,
       draft.to,
@@ -231,7 +225,6 @@ export class SqliteVerifications implements VerifyStore {
       draft.metadata === null ? null : JSON.stringify(draft.metadata),
       draft.decision,
     )
-    if (changes === 0) return undefined
     const { digest, ttlSeconds, cooldownSeconds, decision, claimKey, send, ...kept } = draft
     return { ...kept, guesses: 0, sends, createdAt: now, expiresAt, resendAt, decidedAt }
   }

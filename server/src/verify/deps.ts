@@ -1,0 +1,74 @@
+import type { GuardPolicy } from '../guard/guard.ts'
+import type { Counters } from '../limits/counters.ts'
+import type { Messenger } from '../messaging/messenger.ts'
+import type { Clock } from '../primitives/clock.ts'
+import { CountersignError } from '../primitives/errors.ts'
+import type { KeyRing, SecretKeys } from '../primitives/secrets.ts'
+import { deriveCode } from './codes.ts'
+import type { Caller, Rules } from './rules.ts'
+import type { VerifyStore } from './store.ts'
+import type { Verification } from './verification.ts'
+
+/** The figures of a verification; each is a setting. */
+export type VerifySettings = {
+  readonly codeLength: number
+  readonly ttlSeconds: number
+  /** For the purpose `second_factor`. */
+  readonly secondFactorTtlSeconds: number
+  readonly checksMax: number
+  readonly sendsMax: number
+  /** A start answers by then even if the provider has not. */
+  readonly startDeadlineMs: number
+  readonly idempotencySeconds: number
+  /** The name shown in the message. */
+  readonly serviceName: string
+  readonly defaultLocale: string
+  /** The `iss` of proofs. */
+  readonly issuer: string
+  /** Fixed codes of test numbers, by E.164: nothing is sent to them and no limit holds. */
+  readonly testNumbers: ReadonlyMap<string, string>
+}
+
+/** What every use case of this room works with. */
+export type VerifyDeps = {
+  readonly store: VerifyStore
+  readonly counters: Counters
+  readonly messenger: Messenger
+  readonly keys: KeyRing
+  readonly clock: Clock
+  readonly guard: GuardPolicy
+  readonly rules: Rules
+  readonly settings: VerifySettings
+}
+
+/** Finds a caller's verification, or throws `not_found`: another service's does not exist for this caller. */
+export async function mustFind(store: VerifyStore, id: string, caller: Caller): Promise<Verification> {
+  const found = await store.find(id)
+  if (!found || found.service !== caller.service) throw notFound()
+  return found
+}
+
+/** The code of a verification, derived anew from its id. */
+export function codeOf({ keys, settings }: VerifyDeps, verification: Verification): string {
+  const fixed = settings.testNumbers.get(verification.to)
+  if (fixed !== undefined) return fixed
+  return deriveCode(mustHaveKeys(keys, verification.keyId), verification.id, verification.codeLength)
+}
+
+/** The refusal of an id that never was. */
+export function notFound(): CountersignError {
+  return new CountersignError('not_found', 'There is no such verification')
+}
+
+/** The refusal of something only a pending verification can do. */
+export function ended(verification: Verification): CountersignError {
+  return new CountersignError('verification_ended', `The verification is ${verification.status}`, {
+    verificationId: verification.id,
+  })
+}
+
+function mustHaveKeys(keys: KeyRing, keyId: string): SecretKeys {
+  const found = keys.byId.get(keyId)
+  if (found) return found
+  throw new CountersignError('verification_ended', 'The verification was made with a secret that is gone')
+}

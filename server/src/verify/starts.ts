@@ -1,0 +1,283 @@
+import { createHash } from 'node:crypto'
+import { decide, type Decision } from '../guard/guard.ts'
+import type { Taken } from '../limits/counters.ts'
+import { rateLimited, takeOrThrow } from '../limits/refusal.ts'
+import { waitSeconds } from '../limits/window.ts'
+import { channelNotCarried, type Delivery } from '../messaging/messenger.ts'
+import type { Channel } from '../messaging/provider.ts'
+import type { PlannedSend, Send } from '../messaging/store.ts'
+import { renderCode } from '../messaging/texts.ts'
+import { CountersignError } from '../primitives/errors.ts'
+import { makeId } from '../primitives/ids.ts'
+import { parsePhone, type Phone } from '../primitives/phone.ts'
+import { deriveCode, digestCode } from './codes.ts'
+import { codeOf, ended, mustFind, type VerifyDeps } from './deps.ts'
+import { once } from './idempotency.ts'
+import type { Caller } from './rules.ts'
+import type { Draft, ResendRefusal } from './store.ts'
+import type { Purpose, Verification } from './verification.ts'
+
+/** What a caller asks to be started. */
+export type StartRequest = {
+  /** E.164, or national with `country`. */
+  readonly to: string
+  readonly country?: string
+  readonly channel?: Channel
+  readonly purpose?: Purpose
+  /** BCP 47; the text falls back to the nearest language there is. */
+  readonly locale?: string
+  /** Comes back in the proof. */
+  readonly nonce?: string
+  readonly metadata?: Readonly<Record<string, string>>
+  readonly idempotencyKey?: string
+}
+
+/** What a start or a resend came to. */
+export type Started = {
+  /** False when a pending verification was sent again. */
+  readonly opened: boolean
+  readonly verification: Verification
+  readonly sends: readonly Send[]
+}
+
+/** A start whose parts have been read. */
+type Wanted = {
+  readonly request: StartRequest
+  readonly phone: Phone
+  readonly purpose: Purpose
+  readonly channel: Channel
+  readonly caller: Caller
+  readonly claimKey?: string
+}
+
+/** What a delivery needs to know of the send that is to be made. */
+type Outgoing = {
+  readonly verification: Verification
+  readonly code: string
+  readonly planned: PlannedSend
+  readonly taken: Taken | undefined
+  readonly opened: boolean
+}
+
+const ALLOW: Decision = { verdict: 'allow', reasons: [] }
+const LATE = Symbol('late')
+
+/** Starts verifications and sends them again. */
+export class Starts {
+  readonly #deps: VerifyDeps
+
+  constructor(deps: VerifyDeps) {
+    this.#deps = deps
+  }
+
+  async start(request: StartRequest, caller: Caller): Promise<Started> {
+    const { store, settings, messenger } = this.#deps
+    const { country, purpose = 'verify', channel = 'sms', idempotencyKey } = request
+    const phone = parsePhone(request.to, { field: 'to', ...(country === undefined ? {} : { country }) })
+    const wanted: Wanted = { request, phone, purpose, channel, caller }
+    if (idempotencyKey === undefined) return this.#start(wanted)
+    const claimKey = digest([caller.service, caller.publishable, idempotencyKey])
+    return once(store, {
+      key: claimKey,
+      fingerprint: digest({ ...request, caller }),
+      keepSeconds: settings.idempotencySeconds,
+      run: () => this.#start({ ...wanted, claimKey }),
+      recover: async (id) => ({
+        opened: true,
+        verification: await mustFind(store, id, caller),
+        sends: await messenger.sendsOf(id),
+      }),
+    })
+  }
+
+  async resend(id: string, channel: Channel | undefined, caller: Caller): Promise<Started> {
+    const verification = await mustFind(this.#deps.store, id, caller)
+    const phone = parsePhone(verification.to)
+    return this.#sendAgain(verification, phone, channel ?? verification.channel, caller)
+  }
+
+  async #start(wanted: Wanted): Promise<Started> {
+    const { store, settings, messenger, counters, rules } = this.#deps
+    const { phone, purpose, channel, caller } = wanted
+    const pending = await store.pending(caller.service, phone.e164, purpose)
+    if (pending) return this.#sendAgain(pending, phone, channel, caller)
+    const testCode = settings.testNumbers.get(phone.e164)
+    if (testCode !== undefined) {
+      const { draft } = this.#draft(wanted, ALLOW, testCode)
+      return { ...(await store.open(draft)), sends: [] }
+    }
+
+    const planned = messenger.plan(channel)
+    const waits = !(await store.newestIsApproved(phone.e164))
+    const taken = await takeOrThrow(counters, rules.send(phone.e164, 1, waits, caller))
+    const decision = decide(this.#deps.guard, phone, channel)
+    const { draft, code } = this.#draft(wanted, decision)
+    const allowed = decision.verdict === 'allow'
+    const { opened, verification } = await store.open(allowed ? { ...draft, send: planned } : draft)
+    if (!opened) {
+      // Another start was first, so this one is a resend that came too soon.
+      if (taken) await counters.give(taken)
+      return this.#sendAgain(verification, phone, channel, caller)
+    }
+    if (allowed) return this.#deliver({ verification, code, planned, taken, opened })
+    // Nothing went to the number; the address keeps its hit.
+    if (taken) await counters.give({ ...taken, keys: [rules.sendsKey(phone.e164)] })
+    return { opened, verification, sends: [] }
+  }
+
+  #draft(wanted: Wanted, decision: Decision, testCode?: string): { draft: Draft; code: string } {
+    const { settings, rules, clock } = this.#deps
+    const { request, phone, purpose, channel, caller, claimKey } = wanted
+    const keys = this.#deps.keys.current
+    const id = makeId('ver_', clock.now())
+    const code = testCode ?? deriveCode(keys, id, settings.codeLength)
+    const draft: Draft = {
+      id,
+      service: caller.service,
+      to: phone.e164,
+      country: phone.country,
+      channel,
+      purpose,
+      locale: request.locale ?? null,
+      status: decision.verdict === 'block' ? 'blocked' : 'pending',
+      keyId: keys.id,
+      digest: digestCode(keys, id, code),
+      codeLength: code.length,
+      guessesMax: settings.checksMax,
+      sendsMax: settings.sendsMax,
+      ttlSeconds: purpose === 'second_factor' ? settings.secondFactorTtlSeconds : settings.ttlSeconds,
+      cooldownSeconds: testCode === undefined ? rules.cooldownSeconds(1) : 0,
+      nonce: request.nonce ?? null,
+      metadata: request.metadata ?? null,
+      decision: [decision.verdict, ...decision.reasons].join(':'),
+      ...(claimKey === undefined ? {} : { claimKey }),
+    }
+    return { draft, code }
+  }
+
+  async #sendAgain(
+    verification: Verification,
+    phone: Phone,
+    channel: Channel,
+    caller: Caller,
+  ): Promise<Started> {
+    const { store, settings, messenger, counters, rules } = this.#deps
+    if (verification.status !== 'pending') throw ended(verification)
+    if (settings.testNumbers.has(verification.to)) return this.#resendTest(verification, channel)
+    const planned = messenger.plan(channel)
+    if (decide(this.#deps.guard, phone, channel).verdict === 'block') throw channelNotCarried()
+    if (verification.sends >= verification.sendsMax) throw this.#refused('no_sends_left', verification)
+    // A send that nobody took is not waited for.
+    const waits = verification.sends > 0
+    const taken = await takeOrThrow(
+      counters,
+      rules.send(verification.to, Math.max(1, verification.sends), waits, caller),
+    )
+    const again = await store.resend(verification.id, {
+      channel,
+      cooldownSeconds: rules.cooldownSeconds(verification.sends + 1),
+      send: planned,
+    })
+    if (again.refused) {
+      if (taken) await counters.give(taken)
+      throw this.#refused(again.refused, again.verification)
+    }
+    const code = codeOf(this.#deps, verification)
+    return this.#deliver({ verification: again.verification, code, planned, taken, opened: false })
+  }
+
+  async #resendTest(verification: Verification, channel: Channel): Promise<Started> {
+    const again = await this.#deps.store.resend(verification.id, { channel, cooldownSeconds: 0 })
+    if (again.refused) throw this.#refused(again.refused, again.verification)
+    return { opened: false, verification: again.verification, sends: [] }
+  }
+
+  /** Delivers the code, answering by the deadline whether or not the provider has. */
+  async #deliver(outgoing: Outgoing): Promise<Started> {
+    const { messenger, clock, settings } = this.#deps
+    const { verification, planned, opened } = outgoing
+    const text = {
+      to: verification.to,
+      channel: verification.channel,
+      body: this.#text(verification, outgoing.code),
+      validitySeconds: waitSeconds(verification.expiresAt, clock.now()),
+    }
+    const delivery = messenger
+      .deliver(verification.id, text, planned)
+      .then((result) => this.#delivered(outgoing, result))
+    const answer = await withDeadline(delivery, settings.startDeadlineMs)
+    if (answer !== LATE) return answer
+    // The send goes on. What it comes to is in the store, and a refusal cannot reach this caller any more.
+    delivery.catch(() => {})
+    return { opened, verification, sends: await messenger.sendsOf(verification.id) }
+  }
+
+  async #delivered({ verification, taken, opened }: Outgoing, delivery: Delivery): Promise<Started> {
+    const { store, counters, messenger } = this.#deps
+    if (delivery.outcome === 'unavailable') {
+      await store.retract(verification.id)
+      if (taken) await counters.give(taken)
+      throw new CountersignError('delivery_unavailable', 'The message could not be sent at the moment', {
+        verificationId: verification.id,
+        retryAfterSeconds: Math.max(1, delivery.retryAfterSeconds ?? 1),
+      })
+    }
+    if (!opened) return { opened, verification, sends: await messenger.sendsOf(verification.id) }
+    const refused = delivery.outcome === 'refused'
+    return {
+      opened,
+      verification: refused ? await store.fail(verification.id) : verification,
+      sends: delivery.sends,
+    }
+  }
+
+  #text(verification: Verification, code: string): string {
+    const { settings, clock } = this.#deps
+    const left = verification.expiresAt - clock.now()
+    return renderCode({
+      ...(verification.locale === null ? {} : { locale: verification.locale }),
+      defaultLocale: settings.defaultLocale,
+      ttlMinutes: Math.max(1, Math.round(left / 60_000)),
+      serviceName: settings.serviceName,
+      code,
+      purpose: verification.purpose,
+    })
+  }
+
+  #refused(why: ResendRefusal, verification: Verification): CountersignError {
+    if (why === 'ended') return ended(verification)
+    const { rules, clock } = this.#deps
+    const tooSoon = why === 'too_soon'
+    const rule = tooSoon
+      ? {
+          name: 'resend_cooldown',
+          limit: 1,
+          windowSeconds: rules.cooldownSeconds(Math.max(1, verification.sends)),
+        }
+      : {
+          name: 'sends_per_verification',
+          limit: verification.sendsMax,
+          windowSeconds: waitSeconds(verification.expiresAt, verification.createdAt),
+        }
+    const opensAt = tooSoon ? verification.resendAt : verification.expiresAt
+    return rateLimited({ ok: false, rule, retryAfterSeconds: waitSeconds(opensAt, clock.now()) })
+  }
+}
+
+/** Resolves with the work, or with `LATE` when it takes longer. */
+function withDeadline<T>(work: Promise<T>, ms: number): Promise<T | typeof LATE> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => resolve(LATE), ms).unref()
+    work.then(resolve, reject).finally(() => clearTimeout(timer))
+  })
+}
+
+/** A digest of a value whose members may come in any order. */
+function digest(value: object): string {
+  const sorted = JSON.stringify(value, (_key, inner: unknown) =>
+    inner !== null && typeof inner === 'object' && !Array.isArray(inner)
+      ? Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : inner,
+  )
+  return createHash('sha256').update(sorted).digest('base64url')
+}
