@@ -15,7 +15,9 @@ const lock = createHash('sha256')
 if (!existsSync(stamp) || readFileSync(stamp, 'utf8') !== lock) {
   console.error('Installing dependencies (once)…')
   const npm = process.env.npm_execpath
-  const [command, args] = npm ? [process.execPath, [npm, 'ci']] : ['npm', ['ci']]
+  const [command, args] = npm
+    ? [process.execPath, [npm, 'ci', '--include=dev']]
+    : ['npm', ['ci', '--include=dev']]
   const done = spawnSync(command, args, { cwd: root, stdio: ['ignore', 2, 2] })
   if (done.status !== 0) {
     console.error('npm ci failed: see above')

@@ -73,6 +73,7 @@ export async function compose(config: Config, overrides: Overrides = {}): Promis
     providers,
     clock,
     observe: observer(metrics, log),
+    deadlineMs: config.verify.startDeadlineMs,
   })
   const guard = guardPolicy(config)
   const verifier = new Verifier({
@@ -189,7 +190,11 @@ function makeLog(config: Config, logTo: DestinationStream | undefined): Logger {
     // Second line of defence: nothing of this is ever logged on purpose.
     redact: { paths: ['code', 'otp', 'authorization'], censor: '[gone]' },
   }
-  return pino(options, logTo ?? pino.destination(LOG_OUT))
+  if (logTo) return pino(options, logTo)
+  const out = pino.destination(LOG_OUT)
+  // A log that cannot be written (a full disk, a closed pipe) loses lines; it does not stop the server.
+  out.on('error', () => {})
+  return pino(options, out)
 }
 
 function observer(metrics: Metrics, log: Logger): SendObserver {

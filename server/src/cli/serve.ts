@@ -4,8 +4,9 @@ import type { AddressInfo } from 'node:net'
 import { compose, type Countersign } from '../main.ts'
 import { messageOf, settingsOrExit } from './run.ts'
 
-/** Everything under way is finished or given up within this after a signal to stop. */
-const DRAIN_MS = 10_000
+/** Everything under way is finished or given up within this after a signal to stop, and within ten seconds at all. */
+const DRAIN_MS = 9_500
+const CUT_MS = 8_000
 
 export const serve = defineCommand({
   meta: {
@@ -29,9 +30,12 @@ export const serve = defineCommand({
       if (config.dev.mode) console.log(banner(countersign, port))
       closeWithGrace({ delay: DRAIN_MS, logger: false }, async ({ err }) => {
         if (err) countersign.log.fatal({ err }, 'stopping')
+        // What holds nothing, or never finishes, is cut in time for the rest to end well.
+        const cut = setTimeout(() => app.server.closeAllConnections(), CUT_MS)
         await app.close()
-        await countersign.close()
-        countersign.log.flush()
+        clearTimeout(cut)
+        await countersign.close(DRAIN_MS - CUT_MS)
+        await new Promise((resolve) => countersign.log.flush(resolve))
       })
     } catch (error) {
       console.error(`Countersign cannot start: ${messageOf(error)}`)
@@ -44,7 +48,8 @@ function banner(countersign: Countersign, port: number): string {
   const url = countersign.config.http.publicUrlGiven
     ? countersign.config.http.publicUrl
     : `http://localhost:${port}`
-  const key = countersign.devKeys?.secret ?? '$COUNTERSIGN_KEY'
+  const { apiKeys } = countersign.config.secrets
+  const key = countersign.devKeys?.secret ?? apiKeys.find((fixed) => fixed.startsWith('sk_')) ?? 'sk_…'
   const publishable = countersign.devKeys ? `\n  Publishable   ${countersign.devKeys.publishable}` : ''
   const inbox = countersign.inbox ? `\n  Inbox         ${url}/dev/inbox` : ''
   const json = `-H 'Authorization: Bearer ${key}' -H 'Content-Type: application/json'`

@@ -63,8 +63,9 @@ export async function buildApp(services: Services): Promise<App> {
       customOptions: { removeAdditional: false, coerceTypes: false, useDefaults: true, allErrors: false },
     },
     // A path that cannot be decoded is refused before there is a route, and so before the hooks.
-    frameworkErrors: (error, request, reply) =>
-      answerError(services, error, request, reply.headers(headers).header('x-request-id', request.id)),
+    frameworkErrors: (error, request, reply) => {
+      void answerError(services, error, request, reply.headers(headers).header('x-request-id', request.id))
+    },
     clientErrorHandler: (error, socket) =>
       answerUnreadable(error, socket, makeId('req_', services.clock.now())),
   }).withTypeProvider<TypeBoxTypeProvider>()

@@ -140,7 +140,7 @@ export const NAMED = [SendView, VerificationView, StartedView, CheckedView, Mess
 /** The error answers of a route, for OpenAPI. */
 export function problems(...statuses: number[]) {
   return Object.fromEntries(
-    statuses.map((status) => [
+    [...statuses, 500].map((status) => [
       status,
       { content: { 'application/problem+json': { schema: Type.Ref('Problem') } }, description: 'Problem' },
     ]),

@@ -3,6 +3,8 @@ export type Rule = {
   readonly name: string
   readonly limit: number
   readonly windowSeconds: number
+  /** Hits before this time do not count (milliseconds since the epoch): something ended what they were part of. */
+  readonly since?: number
 }
 
 /** Something that is counted (`sends:+14155550100`) and every rule over it. */

@@ -11,13 +11,20 @@ export function rateLimited(refused: Refused): CountersignError {
   })
 }
 
-/** Takes a hit on every counter or throws `rate_limited`. No counters, no question asked. */
+/**
+ * Takes a hit on every counter or throws `rate_limited`. No counters, no question asked. Whatever keeps the limiter
+ * from answering refuses the request with `store_unavailable`: a limiter that is down must not mean no limit.
+ */
 export async function takeOrThrow(
   counters: Counters,
   wanted: readonly Counter[],
 ): Promise<Taken | undefined> {
   if (wanted.length === 0) return undefined
-  const taken = await counters.take(wanted)
+  const taken = await counters.take(wanted).catch((error: unknown) => {
+    if (error instanceof CountersignError) throw error
+    const detail = 'The limiter cannot be reached at the moment'
+    throw new CountersignError('store_unavailable', detail, { retryAfterSeconds: 1 }, error)
+  })
   if (!taken.ok) throw rateLimited(taken)
   return taken
 }

@@ -9,7 +9,7 @@ import type { Rule, RuleState } from './counters.ts'
  */
 export function roomAt(rule: Rule, hits: ArrayLike<number>, nowMs: number): number {
   const blocking = hits[rule.limit - 1]
-  if (blocking === undefined) return nowMs
+  if (blocking === undefined || blocking < (rule.since ?? 0)) return nowMs
   // A hit from the future means that the clock was set back; it counts as if made now, so that no
   // jump can lock a counter for longer than its window.
   return Math.min(blocking, nowMs) + rule.windowSeconds * 1000
@@ -32,7 +32,7 @@ export function refusing(
 /** What each rule has left. */
 export function stateOf(rules: readonly Rule[], hits: ArrayLike<number>, nowMs: number): RuleState[] {
   return rules.map((rule) => {
-    const since = nowMs - rule.windowSeconds * 1000
+    const since = Math.max(nowMs - rule.windowSeconds * 1000, (rule.since ?? 0) - 1)
     let used = 0
     while (used < rule.limit && used < hits.length && Math.min(hits[used] ?? 0, nowMs) > since) used++
     const oldest = used === 0 ? undefined : hits[used - 1]

@@ -1,5 +1,6 @@
 import type { Clock } from '../primitives/clock.ts'
-import { CountersignError } from '../primitives/errors.ts'
+import { LATE, withDeadline } from '../primitives/deadline.ts'
+import { CountersignError, type ErrorHelp } from '../primitives/errors.ts'
 import { makeId } from '../primitives/ids.ts'
 import type { Channel, Provider, Refusal, Sent } from './provider.ts'
 import { countSegments } from './segments.ts'
@@ -43,6 +44,7 @@ export class Messenger {
   readonly #providers: readonly Provider[]
   readonly #clock: Clock
   readonly #observe: SendObserver
+  readonly #deadlineMs: number
   readonly #aborter = new AbortController()
   readonly #inFlight = new Set<Promise<Delivery>>()
 
@@ -52,11 +54,14 @@ export class Messenger {
     providers: readonly Provider[]
     clock: Clock
     observe?: SendObserver
+    /** A text is answered for by then even if the provider has not answered. */
+    deadlineMs: number
   }) {
     this.#store = deps.store
     this.#providers = deps.providers
     this.#clock = deps.clock
     this.#observe = deps.observe ?? (() => {})
+    this.#deadlineMs = deps.deadlineMs
   }
 
   /** Whether any provider carries this channel. */
@@ -83,7 +88,10 @@ export class Messenger {
     return delivery
   }
 
-  /** Sends a text that a backend wrote. Throws `message_too_long` and `invalid_request` before anything is recorded. */
+  /**
+   * Sends a text that a backend wrote, answering by the deadline whether or not the provider has. Throws
+   * `message_too_long` and `invalid_request` before anything is recorded, and `delivery_unavailable`.
+   */
   async send(
     text: Text & { readonly service: string; readonly template: string | null },
   ): Promise<{ message: MessageRecord; sends: readonly Send[] }> {
@@ -104,7 +112,13 @@ export class Messenger {
       },
       planned,
     )
-    const delivery = await this.deliver(message.id, text, planned)
+    const work = this.deliver(message.id, text, planned)
+    const delivery = await withDeadline(work, this.#deadlineMs)
+    if (delivery === LATE) {
+      work.catch(() => {})
+      return { message, sends: await this.sendsOf(message.id) }
+    }
+    if (delivery.outcome === 'unavailable') throw deliveryUnavailable(delivery)
     return { message, sends: delivery.sends }
   }
 
@@ -176,6 +190,14 @@ export class Messenger {
       return { ok: false, why: 'unknown' }
     }
   }
+}
+
+/** The refusal of a text that no provider could be reached for. */
+export function deliveryUnavailable(delivery: Delivery, help: ErrorHelp = {}): CountersignError {
+  return new CountersignError('delivery_unavailable', 'The message could not be sent at the moment', {
+    ...help,
+    retryAfterSeconds: Math.max(1, delivery.retryAfterSeconds ?? 1),
+  })
 }
 
 /** The refusal of a channel that no provider carries. */

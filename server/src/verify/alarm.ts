@@ -2,7 +2,7 @@ import type { Clock } from '../primitives/clock.ts'
 import type { Reason } from './verification.ts'
 
 /** Judged guesses in a window that are enough to say something. */
-const ENOUGH = 50
+const ENOUGH = 20
 /** Share of wrong ones from which it looks like guessing: people mistype far less. */
 const SHARE = 0.8
 const WINDOW_MS = 10_000

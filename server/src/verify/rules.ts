@@ -52,13 +52,13 @@ export class Rules {
   }
 
   /**
-   * What a message to a number is counted on. `waits`: the number's last verification was not approved, so that the
-   * cool-down of its n-th send (`sends`) holds, whoever asks and for whatever purpose.
+   * What a message to a number is counted on. The cool-down of a verification's n-th send (`sends`) holds whoever
+   * asks and for whatever purpose; an approval (`approvedAt`) ends the wait for what was sent before it.
    */
-  send(phone: string, sends: number, waits: boolean, caller: Caller): Counter[] {
+  send(phone: string, sends: number, caller: Caller, approvedAt?: number): Counter[] {
     const wait = rule('resend_cooldown', 1, this.cooldownSeconds(sends))
-    const rules = waits ? [wait, ...this.#sends] : this.#sends
-    const counters: Counter[] = [{ key: this.sendsKey(phone), rules }]
+    const since = approvedAt === undefined ? wait : { ...wait, since: approvedAt }
+    const counters: Counter[] = [{ key: this.sendsKey(phone), rules: [since, ...this.#sends] }]
     if (caller.address !== undefined) counters.push(this.#starts(caller.address, caller.publishable))
     return counters
   }

@@ -3,11 +3,12 @@ import { decide, type Decision } from '../guard/guard.ts'
 import type { Taken } from '../limits/counters.ts'
 import { rateLimited, takeOrThrow } from '../limits/refusal.ts'
 import { waitSeconds } from '../limits/window.ts'
-import { channelNotCarried, type Delivery } from '../messaging/messenger.ts'
+import { channelNotCarried, type Delivery, deliveryUnavailable } from '../messaging/messenger.ts'
 import type { Channel } from '../messaging/provider.ts'
 import type { PlannedSend, Send } from '../messaging/store.ts'
 import { renderCode } from '../messaging/texts.ts'
-import { CountersignError } from '../primitives/errors.ts'
+import { LATE, withDeadline } from '../primitives/deadline.ts'
+import type { CountersignError } from '../primitives/errors.ts'
 import { makeId } from '../primitives/ids.ts'
 import { parsePhone, type Phone } from '../primitives/phone.ts'
 import { deriveCode, digestCode } from './codes.ts'
@@ -60,7 +61,6 @@ type Outgoing = {
 }
 
 const ALLOW: Decision = { verdict: 'allow', reasons: [] }
-const LATE = Symbol('late')
 
 /** Starts verifications and sends them again. */
 export class Starts {
@@ -108,8 +108,8 @@ export class Starts {
     }
 
     const planned = messenger.plan(channel)
-    const waits = !(await store.newestIsApproved(phone.e164))
-    const taken = await takeOrThrow(counters, rules.send(phone.e164, 1, waits, caller))
+    const approvedAt = await store.newestApproval(phone.e164)
+    const taken = await takeOrThrow(counters, rules.send(phone.e164, 1, caller, approvedAt))
     const decision = decide(this.#deps.guard, phone, channel)
     const { draft, code } = this.#draft(wanted, decision)
     const allowed = decision.verdict === 'allow'
@@ -167,11 +167,9 @@ export class Starts {
     const planned = messenger.plan(channel)
     if (decide(this.#deps.guard, phone, channel).verdict === 'block') throw channelNotCarried()
     if (verification.sends >= verification.sendsMax) throw this.#refused('no_sends_left', verification)
-    // A send that nobody took is not waited for.
-    const waits = verification.sends > 0
     const taken = await takeOrThrow(
       counters,
-      rules.send(verification.to, Math.max(1, verification.sends), waits, caller),
+      rules.send(verification.to, Math.max(1, verification.sends), caller),
     )
     const again = await store.resend(verification.id, {
       channel,
@@ -217,18 +215,12 @@ export class Starts {
     if (delivery.outcome === 'unavailable') {
       await store.retract(verification.id)
       if (taken) await counters.give(taken)
-      throw new CountersignError('delivery_unavailable', 'The message could not be sent at the moment', {
-        verificationId: verification.id,
-        retryAfterSeconds: Math.max(1, delivery.retryAfterSeconds ?? 1),
-      })
+      throw deliveryUnavailable(delivery, { verificationId: verification.id })
     }
-    if (!opened) return { opened, verification, sends: await messenger.sendsOf(verification.id) }
-    const refused = delivery.outcome === 'refused'
-    return {
-      opened,
-      verification: refused ? await store.fail(verification.id) : verification,
-      sends: delivery.sends,
-    }
+    const sends = opened ? delivery.sends : await messenger.sendsOf(verification.id)
+    // A number that cannot be reached ends the verification, unless an earlier message may have got through.
+    const failed = delivery.outcome === 'refused' && sends.every((send) => send.status === 'refused')
+    return { opened, verification: failed ? await store.fail(verification.id) : verification, sends }
   }
 
   #text(verification: Verification, code: string): string {
@@ -262,14 +254,6 @@ export class Starts {
     const opensAt = tooSoon ? verification.resendAt : verification.expiresAt
     return rateLimited({ ok: false, rule, retryAfterSeconds: waitSeconds(opensAt, clock.now()) })
   }
-}
-
-/** Resolves with the work, or with `LATE` when it takes longer. */
-function withDeadline<T>(work: Promise<T>, ms: number): Promise<T | typeof LATE> {
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => resolve(LATE), ms).unref()
-    work.then(resolve, reject).finally(() => clearTimeout(timer))
-  })
 }
 
 /** A digest of a value whose members may come in any order. */

@@ -73,8 +73,8 @@ export type Claim =
 export interface VerifyStore {
   /** The pending verification of a service, number and purpose. */
   pending(service: string, to: string, purpose: string): Promise<Verification | undefined>
-  /** Whether the newest verification of a number, over all services and purposes, was approved. */
-  newestIsApproved(to: string): Promise<boolean>
+  /** When the newest verification of a number, over all services and purposes, was approved; undefined if it was not. */
+  newestApproval(to: string): Promise<number | undefined>
   /** Inserts the verification complete; `opened` is false when another pending one was there first. */
   open(draft: Draft): Promise<{ opened: boolean; verification: Verification }>
   /**

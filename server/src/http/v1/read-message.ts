@@ -8,7 +8,10 @@ const schema = {
   summary: 'Read what became of a message',
   tags: ['Messages'],
   params: VerificationParams,
-  response: { 200: Type.Ref('Message', { description: 'As it stands' }), ...problems(400, 401, 403, 404, 503) },
+  response: {
+    200: Type.Ref('Message', { description: 'As it stands' }),
+    ...problems(400, 401, 403, 404, 503),
+  },
 }
 
 /** `GET /v1/messages/{id}`. */

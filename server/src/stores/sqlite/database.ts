@@ -29,6 +29,8 @@ export class SqliteDatabase {
   #queue: Unit[] = []
   #scheduled = false
   #closed = false
+  /** Somebody else held the lock for longer than we wait; until it is free, nobody waits again. */
+  #locked = false
 
   /**
    * Opens or makes the file. `full` waits for the disk at each commit, so that what was acknowledged survives
@@ -39,7 +41,7 @@ export class SqliteDatabase {
     this.#db = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS })
     this.#db.exec('PRAGMA journal_mode = WAL')
     this.#db.exec(`PRAGMA synchronous = ${synchronous === 'full' ? 'FULL' : 'NORMAL'}`)
-    this.#db.exec('PRAGMA cache_size = -16000')
+    this.#db.exec('PRAGMA cache_size = -4000')
     this.#db.exec('PRAGMA temp_store = MEMORY')
     // Pages that many requests change are copied into the database once in 16 MB of log, not once in 4.
     this.#db.exec('PRAGMA wal_autocheckpoint = 4000')
@@ -98,13 +100,22 @@ export class SqliteDatabase {
       this.#scheduled = true
       setImmediate(() => this.#flush())
     }
+    let failed: Unit | undefined
     try {
-      const results = this.#transact(() => batch.map((unit) => unit.work()))
+      const results = this.#transact(() =>
+        batch.map((unit) => {
+          failed = unit
+          const result = unit.work()
+          failed = undefined
+          return result
+        }),
+      )
       batch.forEach((unit, at) => unit.resolve(results[at] as never))
-    } catch {
-      // One unit failed, or the disk did: nothing of the batch is kept. Each runs again alone, so that
-      // only the one at fault is refused.
-      for (const unit of batch) this.#runAlone(unit)
+    } catch (error) {
+      // Nothing of the batch is kept. Where one unit was at fault, each runs again alone, so that only that one is
+      // refused; where the database was (locked, full), all are refused at once instead of waiting one by one.
+      if (failed) for (const unit of batch) this.#runAlone(unit)
+      else for (const unit of batch) unit.reject(unavailable(error))
     }
   }
 
@@ -116,8 +127,24 @@ export class SqliteDatabase {
     }
   }
 
+  /**
+   * Takes the write lock. SQLite waits for it on this thread, so a lock that somebody keeps is waited for once:
+   * after that, requests are refused at once until it is free.
+   */
+  #lock(): void {
+    try {
+      this.#begin.run()
+      if (this.#locked) this.#db.exec(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}`)
+      this.#locked = false
+    } catch (error) {
+      if (!this.#locked) this.#db.exec('PRAGMA busy_timeout = 0')
+      this.#locked = true
+      throw error
+    }
+  }
+
   #transact<T>(work: () => T): T {
-    this.#begin.run()
+    this.#lock()
     try {
       const result = work()
       this.#commit.run()
@@ -136,11 +163,11 @@ function guarded<T>(work: () => T): T {
     return work()
   } catch (error) {
     if (error instanceof CountersignError) throw error
-    throw new CountersignError(
-      'store_unavailable',
-      'The store cannot be reached at the moment',
-      { retryAfterSeconds: 1 },
-      error,
-    )
+    throw unavailable(error)
   }
+}
+
+function unavailable(cause: unknown): CountersignError {
+  const detail = 'The store cannot be reached at the moment'
+  return new CountersignError('store_unavailable', detail, { retryAfterSeconds: 1 }, cause)
 }

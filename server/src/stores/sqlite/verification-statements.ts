@@ -8,6 +8,9 @@ const COLUMNS = `id, service, phone, country, channel, purpose, locale, status, 
 export function verificationStatements(db: SqliteDatabase) {
   return {
     find: db.prepare(`SELECT ${COLUMNS} FROM verifications WHERE id = ?`),
+    retire: db.prepare(
+      `UPDATE verifications SET status = 'expired', decided_at = expires_at WHERE id = ? AND status = 'pending'`,
+    ),
     insert: db.prepare(
       `INSERT INTO verifications (id, service, phone, country, channel, purpose, locale, status, key_id, digest,
          code_length, guesses, guesses_max, sends, sends_max, created_at, expires_at, resend_at, decided_at,
@@ -39,7 +42,9 @@ export function verificationStatements(db: SqliteDatabase) {
        WHERE id = :id AND status = 'pending' AND expires_at > :now AND guesses < guesses_max
        RETURNING status, guesses, decided_at, channel, sends, resend_at`,
     ),
-    newestStatus: db.prepare('SELECT status FROM verifications WHERE phone = ? ORDER BY id DESC LIMIT 1'),
+    newestStatus: db.prepare(
+      'SELECT status, decided_at FROM verifications WHERE phone = ? ORDER BY id DESC LIMIT 1',
+    ),
     latest: db.prepare(
       `SELECT ${COLUMNS} FROM verifications WHERE phone = ? AND service = ? ORDER BY id DESC LIMIT 1`,
     ),

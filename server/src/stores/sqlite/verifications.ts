@@ -17,7 +17,7 @@ import { SqliteClaims } from './claims.ts'
 import type { SqliteDatabase } from './database.ts'
 import { packHits, unpackHits } from './hits.ts'
 import { SqlitePlannedSends } from './planned-sends.ts'
-import { type Row, toVerification, withProgress } from './rows.ts'
+import { number, type Row, toVerification, withProgress } from './rows.ts'
 import { verificationStatements } from './verification-statements.ts'
 
 /** A page looks at no more rows than this, so that a rare status cannot hold the event loop. */
@@ -40,19 +40,26 @@ export class SqliteVerifications implements VerifyStore {
   }
 
   pending(service: string, to: string, purpose: string): Promise<Verification | undefined> {
-    return this.#db.read(() => this.#pending(service, to, purpose, this.#clock.now()))
+    return this.#db.read(() => {
+      const newest = this.#newest(service, to, purpose, this.#clock.now())
+      return newest?.status === 'pending' ? newest : undefined
+    })
   }
 
-  newestIsApproved(to: string): Promise<boolean> {
-    return this.#db.read(() => this.#sql.newestStatus.get(to)?.['status'] === 'approved')
+  newestApproval(to: string): Promise<number | undefined> {
+    return this.#db.read(() => {
+      const row = this.#sql.newestStatus.get(to)
+      return row?.['status'] === 'approved' ? number(row, 'decided_at') : undefined
+    })
   }
 
   open(draft: Draft): Promise<{ opened: boolean; verification: Verification }> {
     // Units of work run one after the other, over all processes: between this look and this insert is nobody.
     return this.#db.write(() => {
       const now = this.#clock.now()
-      const pending = this.#pending(draft.service, draft.to, draft.purpose, now)
-      if (pending) return { opened: false, verification: pending }
+      const newest = this.#newest(draft.service, draft.to, draft.purpose, now)
+      if (newest?.status === 'pending') return { opened: false, verification: newest }
+      if (newest?.status === 'expired') this.#retire(newest.id)
       const verification = this.#insert(draft, now)
       if (draft.send) this.#planned.insert(draft.id, draft.send, now)
       if (draft.claimKey !== undefined) this.#claims.tie(draft.claimKey, draft.id)
@@ -108,6 +115,7 @@ export class SqliteVerifications implements VerifyStore {
       const row = refused ? undefined : this.#sql.judge.get({ id: verification.id, digest, now })
       if (!row) {
         const ended = toVerification(this.#mustFind(verification.id), now)
+        if (ended.status === 'expired') this.#retire(verification.id)
         if (ended.status !== 'pending') {
           return { judged: false, reason: reasonOfEnded(ended.status), verification: ended }
         }
@@ -190,10 +198,14 @@ export class SqliteVerifications implements VerifyStore {
   }
 
   /** A number has one pending verification a purpose, and it is the newest: no other is opened while it lives. */
-  #pending(service: string, to: string, purpose: string, now: number): Verification | undefined {
+  #newest(service: string, to: string, purpose: string, now: number): Verification | undefined {
     const row = this.#sql.latestOfPurpose.get(to, service, purpose)
-    const newest = row && toVerification(row, now)
-    return newest?.status === 'pending' ? newest : undefined
+    return row && toVerification(row, now)
+  }
+
+  /** Writes down that one has expired, so that a clock set back does not bring it to life again. */
+  #retire(id: string): void {
+    this.#sql.retire.run(id)
   }
 
   #insert(draft: Draft, now: number): Verification {
