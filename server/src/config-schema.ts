@@ -371,7 +371,7 @@ export const settings = {
   PUBLIC_URL: text({
     section: 'server',
     about:
-      'The address people and vendors reach this server at. It is the issuer (`iss`) of proofs, and signed delivery receipts are checked against it, never against what a request claims.',
+      'The address people and vendors reach this server at. It is the issuer (`iss`) of proofs and the host that the dev inbox answers to.',
     fallback: undefined,
     fallbackText: 'http://localhost:PORT',
     accepts: 'an http(s) URL without a path',
@@ -714,8 +714,7 @@ export const settings = {
   }),
   TWILIO_AUTH_TOKEN: text({
     section: 'twilio',
-    about:
-      'The account’s auth token. Twilio signs delivery receipts with it: without it they cannot be checked and are refused.',
+    about: 'The account’s auth token. Calls are made with it unless an API key is given.',
     older: ['SMS_API_SECRET'],
     fallback: undefined,
     accepts: '16 or more characters, no spaces',
@@ -794,7 +793,7 @@ export const settings = {
 
   ACCESS_TOKEN_EXPIRE_MINUTES: integer({
     section: 'signIn',
-    about: 'How long an access token is good for.',
+    about: 'How long an access token of the sign-in API is good for. This release has no sign-in API yet.',
     fallback: 15,
     min: 1,
     max: 1440,
@@ -810,7 +809,8 @@ export const settings = {
   }),
   DEV_PREVIEW_CODE: text({
     section: 'testing',
-    about: 'The code that the sign-in API answers with in dev mode. Only with `DEV_MODE=true`.',
+    about:
+      'The code that the sign-in API answers with in dev mode. Only with `DEV_MODE=true`. This release has no sign-in API yet.',
     fallback: '123456',
     accepts: '6 to 10 digits',
     parse: matching(/^\d{6,10}$/, '6 to 10 digits'),

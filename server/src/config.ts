@@ -95,7 +95,7 @@ export type LimitsConfig = {
 /** How Twilio is reached; present when `twilio` is among the providers. */
 export type TwilioConfig = {
   readonly accountSid: string
-  /** Signs receipts; undefined: receipts cannot be checked. At least one of it and `apiKey` is there. */
+  /** At least one of it and `apiKey` is there. */
   readonly authToken: string | undefined
   /** Calls are made with it where it is given. */
   readonly apiKey: { readonly sid: string; readonly secret: string } | undefined
@@ -559,7 +559,7 @@ function warnOfChoices({ values, names, production }: Draft, providers: readonly
   const isTwilio = providers.includes('twilio')
   warnIf(
     production && values.PUBLIC_URL === undefined,
-    'PUBLIC_URL is not given: proofs name localhost as their issuer and delivery receipts cannot arrive',
+    'PUBLIC_URL is not given: proofs name localhost as their issuer',
   )
   warnIf(
     production && values.ALLOWED_COUNTRIES === '*',

@@ -74,6 +74,7 @@ export async function compose(config: Config, overrides: Overrides = {}): Promis
     clock,
     observe: observer(metrics, log),
     deadlineMs: config.verify.startDeadlineMs,
+    testNumbers: new Set(config.testPhones.map(({ phone }) => phone)),
   })
   const guard = guardPolicy(config)
   const verifier = new Verifier({

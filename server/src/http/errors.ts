@@ -23,7 +23,8 @@ export const STATUS: Readonly<Record<ErrorCode, number>> = {
   store_unavailable: 503,
 }
 
-const TITLES: Readonly<Record<ErrorCode, string>> = {
+/** What each code is called. */
+export const TITLES: Readonly<Record<ErrorCode, string>> = {
   invalid_request: 'Invalid request',
   invalid_phone: 'Invalid phone number',
   message_too_long: 'Message too long',

@@ -3,6 +3,7 @@ import { Type } from 'typebox'
 import { CountersignError } from '../primitives/errors.ts'
 import { sha256 } from '../primitives/secrets.ts'
 import type { App } from './app.ts'
+import { errorsPage } from './errors-page.ts'
 import { problems } from './schemas.ts'
 import type { Services } from './services.ts'
 
@@ -55,6 +56,10 @@ export function registerOperations(app: App, services: Services): void {
     reply.header('content-type', services.metrics.registry.contentType)
     return services.metrics.registry.metrics()
   })
+
+  app.get('/docs/errors', { config, schema: { hide: true } }, (_request, reply) =>
+    reply.header('content-type', 'text/html; charset=utf-8').send(errorsPage()),
+  )
 
   app.get('/.well-known/jwks.json', { config, schema: keySet }, (_request, reply) => {
     reply.header('cache-control', 'public, max-age=300')

@@ -18,6 +18,9 @@ export const Time = Type.String({ format: 'date-time', description: 'ISO 8601, U
 const NOT_BUILT_IN =
   '^(?!(?:__proto__|constructor|prototype|toString|valueOf|hasOwnProperty)$)[A-Za-z0-9_.-]{1,64}$'
 
+/** Not every database can keep the character U+0000. */
+const NO_NUL = '^[^\\u0000]*$'
+
 export const To = Type.String({
   minLength: 1,
   maxLength: 64,
@@ -37,12 +40,17 @@ export const Ip = Type.String({
   maxLength: 45,
   description: 'The end user’s address (secret key only)',
 })
-export const Nonce = Type.String({ minLength: 1, maxLength: 128, description: 'Comes back in the proof' })
+export const Nonce = Type.String({
+  minLength: 1,
+  maxLength: 128,
+  pattern: NO_NUL,
+  description: 'Comes back in the proof',
+})
 export const Metadata = Type.Unsafe<Record<string, string>>({
   type: 'object',
   maxProperties: 10,
   propertyNames: { type: 'string', pattern: NOT_BUILT_IN },
-  additionalProperties: { type: 'string', maxLength: 500 },
+  additionalProperties: { type: 'string', maxLength: 500, pattern: NO_NUL },
   description: 'At most 10 strings of your own',
 })
 export const VerificationParams = Type.Object({ id: Type.String({ minLength: 1, maxLength: 100 }) })

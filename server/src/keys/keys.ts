@@ -43,6 +43,7 @@ export class Keys {
   readonly #clock: Clock
   /** Keys from the settings, by hash. They are never in the store and cannot be revoked there. */
   readonly #fixed: ReadonlyMap<string, ApiKey>
+  #origins: { all: ReadonlySet<string>; until: number } = { all: new Set(), until: 0 }
   readonly #cache = new Map<string, { key: ApiKey | undefined; until: number }>()
 
   constructor(store: KeyStore, clock: Clock, fixed: readonly string[] = []) {
@@ -85,6 +86,16 @@ export class Keys {
     return key
   }
 
+  /** Whether some live publishable key names this browser origin as its own. Noticed as late as a revocation. */
+  async namesOrigin(origin: string): Promise<boolean> {
+    const now = this.#clock.now()
+    if (this.#origins.until <= now) {
+      const live = (await this.#store.list()).filter((key) => key.revokedAt === null)
+      this.#origins = { all: new Set(live.flatMap((key) => key.origins)), until: now + CACHE_MS }
+    }
+    return this.#origins.all.has(origin)
+  }
+
   async list(): Promise<ApiKey[]> {
     return [...this.#fixed.values(), ...(await this.#store.list())]
   }
@@ -92,6 +103,7 @@ export class Keys {
   /** Ends a key; false when there is none to end. */
   async revoke(id: string): Promise<boolean> {
     this.#cache.clear()
+    this.#origins = { all: new Set(), until: 0 }
     return this.#store.revoke(id, this.#clock.now())
   }
 }

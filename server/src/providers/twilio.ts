@@ -167,8 +167,9 @@ class Carrier {
   #requestOf(message: Message, startedMs: number, discard: boolean): Request {
     const { from, messagingServiceSid } = this.#settings
     const request: Request = { to: message.to, body: message.body, riskCheck: 'enable' }
-    if (from !== undefined) request.from = from
+    // A Messaging Service chooses the sender from its own pool, so a number beside it is not named.
     if (messagingServiceSid !== undefined) request.messagingServiceSid = messagingServiceSid
+    else if (from !== undefined) request.from = from
     if (discard) request.contentRetention = 'discard'
     if (message.validitySeconds !== undefined) {
       // What earlier tries took is gone from the code's life.

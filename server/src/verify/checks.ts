@@ -1,7 +1,7 @@
 import type { Taken } from '../limits/counters.ts'
-import { rateLimited, takeOrThrow } from '../limits/refusal.ts'
+import { giveBack, rateLimited, takeOrThrow } from '../limits/refusal.ts'
 import { digestCode } from './codes.ts'
-import { mustFind, type VerifyDeps } from './deps.ts'
+import { findFor, notFound, type VerifyDeps } from './deps.ts'
 import { signProof } from './proof.ts'
 import type { Caller } from './rules.ts'
 import type { Verdict } from './store.ts'
@@ -25,11 +25,13 @@ export class Checks {
 
   async check(id: string, code: string, caller: Caller): Promise<Checked> {
     const { store, counters, keys, rules, settings } = this.#deps
-    const taken = await takeOrThrow(counters, rules.check(caller))
-    const verification = await mustFind(store, id, caller)
+    const verification = await findFor(store, id, caller)
+    const isTest = verification !== undefined && settings.testNumbers.has(verification.to)
+    // An id that never was costs the address a check too.
+    const taken = isTest ? undefined : await takeOrThrow(counters, rules.check(caller))
+    if (!verification) throw notFound()
     // A verification made under a secret that is no longer known cannot be approved; the guess still counts.
     const made = keys.byId.get(verification.keyId) ?? keys.current
-    const isTest = settings.testNumbers.has(verification.to)
     const verdict = await store.judge({
       verification,
       digest: digestCode(made, id, code),
@@ -41,8 +43,8 @@ export class Checks {
 
   /** Only a wrong guess is charged to the address. */
   async #giveBackUnlessWrong(verdict: Verdict, taken: Taken | undefined, caller: Caller): Promise<void> {
-    if (verdict.reason === 'wrong_code' || !taken || caller.address === undefined) return
-    await this.#deps.counters.give({ ...taken, keys: [this.#deps.rules.wrongKey(caller.address)] })
+    if (verdict.reason === 'wrong_code' || caller.address === undefined) return
+    await giveBack(this.#deps.counters, taken, [this.#deps.rules.wrongKey(caller.address)])
   }
 
   #answer(verdict: Verdict): Checked {

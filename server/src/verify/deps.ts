@@ -43,9 +43,19 @@ export type VerifyDeps = {
 
 /** Finds a caller's verification, or throws `not_found`: another service's does not exist for this caller. */
 export async function mustFind(store: VerifyStore, id: string, caller: Caller): Promise<Verification> {
-  const found = await store.find(id)
-  if (!found || found.service !== caller.service) throw notFound()
+  const found = await findFor(store, id, caller)
+  if (!found) throw notFound()
   return found
+}
+
+/** Finds a caller's verification. */
+export async function findFor(
+  store: VerifyStore,
+  id: string,
+  caller: Caller,
+): Promise<Verification | undefined> {
+  const found = await store.find(id)
+  return found?.service === caller.service ? found : undefined
 }
 
 /** The code of a verification, derived anew from its id. */

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { decide, type Decision } from '../guard/guard.ts'
 import type { Taken } from '../limits/counters.ts'
-import { rateLimited, takeOrThrow } from '../limits/refusal.ts'
+import { giveBack, rateLimited, takeOrThrow } from '../limits/refusal.ts'
 import { waitSeconds } from '../limits/window.ts'
 import { channelNotCarried, type Delivery, deliveryUnavailable } from '../messaging/messenger.ts'
 import type { Channel } from '../messaging/provider.ts'
@@ -79,7 +79,8 @@ export class Starts {
     const claimKey = digest([caller.service, caller.publishable, idempotencyKey])
     return once(store, {
       key: claimKey,
-      fingerprint: digest({ ...request, caller }),
+      // Not the address: a phone that changes networks sends the same request.
+      fingerprint: digest(request),
       keepSeconds: settings.idempotencySeconds,
       run: () => this.#start({ ...wanted, claimKey }),
       recover: async (id) => ({
@@ -116,12 +117,12 @@ export class Starts {
     const { opened, verification } = await store.open(allowed ? { ...draft, send: planned } : draft)
     if (!opened) {
       // Another start was first, so this one is a resend that came too soon.
-      if (taken) await counters.give(taken)
+      await giveBack(counters, taken)
       return this.#sendAgain(verification, phone, channel, caller)
     }
     if (allowed) return this.#deliver({ verification, code, planned, taken, opened })
     // Nothing went to the number; the address keeps its hit.
-    if (taken) await counters.give({ ...taken, keys: [rules.sendsKey(phone.e164)] })
+    await giveBack(counters, taken, [rules.sendsKey(phone.e164)])
     return { opened, verification, sends: [] }
   }
 
@@ -177,7 +178,7 @@ export class Starts {
       send: planned,
     })
     if (again.refused) {
-      if (taken) await counters.give(taken)
+      await giveBack(counters, taken)
       throw this.#refused(again.refused, again.verification)
     }
     const code = codeOf(this.#deps, verification)
@@ -214,7 +215,7 @@ export class Starts {
     const { store, counters, messenger } = this.#deps
     if (delivery.outcome === 'unavailable') {
       await store.retract(verification.id)
-      if (taken) await counters.give(taken)
+      await giveBack(counters, taken)
       throw deliveryUnavailable(delivery, { verificationId: verification.id })
     }
     const sends = opened ? delivery.sends : await messenger.sendsOf(verification.id)

@@ -1,4 +1,5 @@
 import type { RuleState } from '../limits/counters.ts'
+import { peekOrThrow } from '../limits/refusal.ts'
 import type { Channel } from '../messaging/provider.ts'
 import { parsePhone } from '../primitives/phone.ts'
 import { type Checked, Checks } from './checks.ts'
@@ -56,9 +57,12 @@ export class Verifier {
   ): Promise<Checked> {
     const { to, country, code, purpose = 'verify' } = request
     const phone = parsePhone(to, { field: 'to', ...(country === undefined ? {} : { country }) })
-    const newest = await this.#deps.store.latest(caller.service, phone.e164, purpose)
-    if (!newest) throw notFound()
-    return this.#checks.check(newest.id, code, caller)
+    const { store } = this.#deps
+    const found =
+      (await store.pending(caller.service, phone.e164, purpose)) ??
+      (await store.latest(caller.service, phone.e164, purpose))
+    if (!found) throw notFound()
+    return this.#checks.check(found.id, code, caller)
   }
 
   /** Ends a pending verification. Throws `not_found`, and `verification_ended` when it had ended before. */
@@ -101,7 +105,7 @@ export class Verifier {
   async phoneLimits(to: string): Promise<RuleState[]> {
     const { e164 } = parsePhone(to, { field: 'e164' })
     const [states, budget] = await Promise.all([
-      this.#deps.counters.peek(this.#deps.rules.phone(e164)),
+      peekOrThrow(this.#deps.counters, this.#deps.rules.phone(e164)),
       this.#deps.store.budget(e164, this.#deps.rules.wrongChecks),
     ])
     return [...states, { rule: this.#deps.rules.wrongChecks, ...budget }]

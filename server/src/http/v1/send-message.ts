@@ -1,7 +1,7 @@
 import { Type } from 'typebox'
 import { decide } from '../../guard/guard.ts'
 import type { Counter } from '../../limits/counters.ts'
-import { takeOrThrow } from '../../limits/refusal.ts'
+import { giveBack, takeOrThrow } from '../../limits/refusal.ts'
 import { BODY_MAX } from '../../messaging/messenger.ts'
 import { renderTemplate } from '../../messaging/texts.ts'
 import { CountersignError } from '../../primitives/errors.ts'
@@ -62,7 +62,7 @@ export function sendMessage(app: App, services: Services): void {
       ({ sends }) => sends.every((send) => send.status === 'refused'),
       () => true,
     )
-    if (taken && isRefused) await services.counters.give(taken)
+    if (isRefused) await giveBack(services.counters, taken)
     const { message, sends } = await sent
     request.note = { message: message.id, to: maskPhone(message.to) }
     return reply.code(202).send(messageView(message, sends))

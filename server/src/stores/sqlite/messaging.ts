@@ -35,7 +35,7 @@ export class SqliteMessaging implements MessagingStore {
     )
     this.#sendsOf =
       db.prepare(`SELECT id, owner, provider, channel, status, error, at, delivered_at, price, currency
-       FROM sends WHERE owner = ? ORDER BY id`)
+       FROM sends WHERE owner = ? ORDER BY seq`)
     this.#insertMessage = db.prepare(
       `INSERT INTO messages (id, service, phone, channel, template, segments, created_at)
        VALUES (?, ?, ?, ?, ?, ?, ?)`,

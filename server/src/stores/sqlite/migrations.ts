@@ -30,6 +30,7 @@ const MIGRATIONS: readonly string[] = [
     metadata TEXT,
     decision TEXT NOT NULL
   ) STRICT, WITHOUT ROWID;
+  CREATE UNIQUE INDEX verifications_pending ON verifications (phone, service, purpose) WHERE status = 'pending';
   CREATE INDEX verifications_phone ON verifications (phone, id);
 
   CREATE TABLE guess_budgets (
@@ -46,6 +47,7 @@ const MIGRATIONS: readonly string[] = [
 
   CREATE TABLE sends (
     owner TEXT NOT NULL,
+    seq INTEGER NOT NULL,
     id TEXT NOT NULL,
     provider TEXT NOT NULL,
     channel TEXT NOT NULL,
@@ -57,7 +59,7 @@ const MIGRATIONS: readonly string[] = [
     delivered_at INTEGER,
     price TEXT,
     currency TEXT,
-    PRIMARY KEY (owner, id)
+    PRIMARY KEY (owner, seq)
   ) STRICT, WITHOUT ROWID;
 
   CREATE TABLE messages (

@@ -7,7 +7,8 @@ export class SqlitePlannedSends {
 
   constructor(db: SqliteDatabase) {
     this.#insert = db.prepare(
-      `INSERT INTO sends (owner, id, provider, channel, status, at) VALUES (?, ?, ?, ?, 'sending', ?)`,
+      `INSERT INTO sends (owner, seq, id, provider, channel, status, at)
+       VALUES (?1, (SELECT coalesce(max(seq), 0) + 1 FROM sends WHERE owner = ?1), ?2, ?3, ?4, 'sending', ?5)`,
     )
   }
 

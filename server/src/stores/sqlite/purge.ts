@@ -70,8 +70,8 @@ function deleteOldest(db: SqliteDatabase, table: string, id: string) {
 
 function deleteOwned(db: SqliteDatabase, prefix: string) {
   return db.prepare(
-    `DELETE FROM sends WHERE (owner, id) IN
-       (SELECT owner, id FROM sends WHERE owner >= '${prefix}' AND owner < ? ORDER BY owner LIMIT ?)`,
+    `DELETE FROM sends WHERE (owner, seq) IN
+       (SELECT owner, seq FROM sends WHERE owner >= '${prefix}' AND owner < ? ORDER BY owner LIMIT ?)`,
   )
 }
 

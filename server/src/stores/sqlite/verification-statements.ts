@@ -8,6 +8,9 @@ const COLUMNS = `id, service, phone, country, channel, purpose, locale, status, 
 export function verificationStatements(db: SqliteDatabase) {
   return {
     find: db.prepare(`SELECT ${COLUMNS} FROM verifications WHERE id = ?`),
+    pending: db.prepare(
+      `SELECT ${COLUMNS} FROM verifications WHERE phone = ? AND service = ? AND purpose = ? AND status = 'pending'`,
+    ),
     retire: db.prepare(
       `UPDATE verifications SET status = 'expired', decided_at = expires_at WHERE id = ? AND status = 'pending'`,
     ),

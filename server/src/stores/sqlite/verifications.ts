@@ -41,25 +41,27 @@ export class SqliteVerifications implements VerifyStore {
 
   pending(service: string, to: string, purpose: string): Promise<Verification | undefined> {
     return this.#db.read(() => {
-      const newest = this.#newest(service, to, purpose, this.#clock.now())
-      return newest?.status === 'pending' ? newest : undefined
+      const found = this.#pending(service, to, purpose, this.#clock.now())
+      return found?.status === 'pending' ? found : undefined
     })
   }
 
   newestApproval(to: string): Promise<number | undefined> {
     return this.#db.read(() => {
       const row = this.#sql.newestStatus.get(to)
-      return row?.['status'] === 'approved' ? number(row, 'decided_at') : undefined
+      if (row?.['status'] !== 'approved') return undefined
+      // An approval from the future means that the clock was set back; it ends no wait.
+      const at = number(row, 'decided_at')
+      return at <= this.#clock.now() ? at : undefined
     })
   }
 
   open(draft: Draft): Promise<{ opened: boolean; verification: Verification }> {
-    // Units of work run one after the other, over all processes: between this look and this insert is nobody.
     return this.#db.write(() => {
       const now = this.#clock.now()
-      const newest = this.#newest(draft.service, draft.to, draft.purpose, now)
-      if (newest?.status === 'pending') return { opened: false, verification: newest }
-      if (newest?.status === 'expired') this.#retire(newest.id)
+      const found = this.#pending(draft.service, draft.to, draft.purpose, now)
+      if (found?.status === 'pending') return { opened: false, verification: found }
+      if (found) this.#retire(found.id)
       const verification = this.#insert(draft, now)
       if (draft.send) this.#planned.insert(draft.id, draft.send, now)
       if (draft.claimKey !== undefined) this.#claims.tie(draft.claimKey, draft.id)
@@ -197,9 +199,9 @@ export class SqliteVerifications implements VerifyStore {
     return this.#claims.release(key)
   }
 
-  /** A number has one pending verification a purpose, and it is the newest: no other is opened while it lives. */
-  #newest(service: string, to: string, purpose: string, now: number): Verification | undefined {
-    const row = this.#sql.latestOfPurpose.get(to, service, purpose)
+  /** The one that is stored as pending, which may have expired meanwhile; a unique index keeps it the only one. */
+  #pending(service: string, to: string, purpose: string, now: number): Verification | undefined {
+    const row = this.#sql.pending.get(to, service, purpose)
     return row && toVerification(row, now)
   }
 
