@@ -10,9 +10,17 @@ import type { Rule, RuleState } from './counters.ts'
 export function roomAt(rule: Rule, hits: ArrayLike<number>, nowMs: number): number {
   const blocking = hits[rule.limit - 1]
   if (blocking === undefined || blocking < (rule.since ?? 0)) return nowMs
-  // A hit from the future means that the clock was set back; it counts as if made now, so that no
-  // jump can lock a counter for longer than its window.
   return Math.min(blocking, nowMs) + rule.windowSeconds * 1000
+}
+
+/**
+ * The log with hits from the future moved to now, or undefined when there are none. A hit from the future means that
+ * the clock was set back: a store that keeps what this gives, even for a refused hit, lets no jump of the clock lock a
+ * counter for longer than its window.
+ */
+export function withoutFuture(hits: readonly number[], nowMs: number): number[] | undefined {
+  const [newest] = hits
+  return newest !== undefined && newest > nowMs ? hits.map((hit) => Math.min(hit, nowMs)) : undefined
 }
 
 /** The rule that refuses a hit now and has the longest wait, or undefined when all have room. */

@@ -94,6 +94,25 @@ export function describeCounters(name: string, make: (clock: FakeClock) => Promi
       expect((await counters.take([FIVE_AN_HOUR])).ok).toBe(false)
     })
 
+    test('hits before `since` do not count for its rule, and count for the others', async () => {
+      const since = (at: number): Counter => ({
+        key: 'c',
+        rules: [
+          { name: 'wait', limit: 1, windowSeconds: 30, since: at },
+          { name: 'hour', limit: 2, windowSeconds: 3600 },
+        ],
+      })
+      expect((await counters.take([since(0)])).ok).toBe(true)
+      expect(await counters.take([since(0)])).toMatchObject({ ok: false, rule: { name: 'wait' } })
+      clock.advance(1)
+      const ended = clock.now()
+      clock.advance(1)
+      const racing = await Promise.all([counters.take([since(ended)]), counters.take([since(ended)])])
+      expect(racing.map((hit) => hit.ok).sort()).toEqual([false, true])
+      clock.advance(30)
+      expect(await counters.take([since(ended)])).toMatchObject({ ok: false, rule: { name: 'hour' } })
+    })
+
     test('clear forgets one counter and no other', async () => {
       for (let i = 0; i < 5; i++) await counters.take([FIVE_AN_HOUR])
       for (let i = 0; i < 2; i++) await counters.take([TWO_RULES])
@@ -108,7 +127,9 @@ export function describeCounters(name: string, make: (clock: FakeClock) => Promi
       expect((await counters.take([FIVE_AN_HOUR])).ok).toBe(false)
       const [state] = await counters.peek([FIVE_AN_HOUR])
       expect(state?.resetsAt).toBeLessThanOrEqual(clock.now() + 3_600_000)
-      clock.advance(7200)
+      clock.advance(3599)
+      expect((await counters.take([FIVE_AN_HOUR])).ok).toBe(false)
+      clock.advance(1)
       expect((await counters.take([FIVE_AN_HOUR])).ok).toBe(true)
     })
 

@@ -1,7 +1,7 @@
 import { Type } from 'typebox'
 import { callerOf } from '../access.ts'
 import type { App } from '../app.ts'
-import { Code, Country, Ip, problems, PurposeWord, To } from '../schemas.ts'
+import { Code, Country, problems, PurposeWord, To } from '../schemas.ts'
 import type { Services } from '../services.ts'
 import { answerCheck } from './check-verification.ts'
 
@@ -14,7 +14,6 @@ const schema = {
       country: Type.Optional(Country),
       code: Code,
       purpose: Type.Optional(PurposeWord),
-      ip: Type.Optional(Ip),
     },
     { additionalProperties: false },
   ),
@@ -27,9 +26,8 @@ const schema = {
 /** `POST /v1/checks`: needs a secret key, because a number can be guessed and an id cannot. */
 export function checkByNumber(app: App, services: Services): void {
   app.post('/v1/checks', { schema, config: { access: 'secret' } }, async (request) => {
-    const { ip, ...check } = request.body
-    const caller = callerOf(request, ip)
-    const checked = await services.verifier.checkByNumber(check, caller)
+    const caller = callerOf(request)
+    const checked = await services.verifier.checkByNumber(request.body, caller)
     return answerCheck(services, request, caller, checked)
   })
 }

@@ -4,14 +4,14 @@ import type { Caller } from '../../verify/rules.ts'
 import type { Checked } from '../../verify/checks.ts'
 import { callerOf } from '../access.ts'
 import type { App } from '../app.ts'
-import { Code, Ip, problems, VerificationParams, verificationView } from '../schemas.ts'
+import { Code, problems, VerificationParams, verificationView } from '../schemas.ts'
 import type { Services } from '../services.ts'
 
 const schema = {
   summary: 'Check a code',
   tags: ['Verifications'],
   params: VerificationParams,
-  body: Type.Object({ code: Code, ip: Type.Optional(Ip) }, { additionalProperties: false }),
+  body: Type.Object({ code: Code }, { additionalProperties: false }),
   response: {
     200: Type.Ref('CheckedVerification', {
       description: 'Judged; a wrong or late code is an answer, not an error',
@@ -23,7 +23,7 @@ const schema = {
 /** `POST /v1/verifications/{id}/check`. Limits: the address's checks and the number's wrong guesses. */
 export function checkVerification(app: App, services: Services): void {
   app.post('/v1/verifications/:id/check', { schema, config: { access: 'any' } }, async (request) => {
-    const caller = callerOf(request, request.body.ip)
+    const caller = callerOf(request)
     const checked = await services.verifier.check(request.params.id, request.body.code, caller)
     return answerCheck(services, request, caller, checked)
   })

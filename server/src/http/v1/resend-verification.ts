@@ -2,7 +2,7 @@ import { Type } from 'typebox'
 import { callerOf } from '../access.ts'
 import type { App } from '../app.ts'
 import { takeRead } from '../read-limit.ts'
-import { ChannelWord, Ip, problems, VerificationParams, verificationView } from '../schemas.ts'
+import { ChannelWord, problems, VerificationParams, verificationView } from '../schemas.ts'
 import type { Services } from '../services.ts'
 import { noteStart } from './start-verification.ts'
 
@@ -11,10 +11,7 @@ const schema = {
   tags: ['Verifications'],
   params: VerificationParams,
   body: Type.Union([
-    Type.Object(
-      { channel: Type.Optional(ChannelWord), ip: Type.Optional(Ip) },
-      { additionalProperties: false },
-    ),
+    Type.Object({ channel: Type.Optional(ChannelWord) }, { additionalProperties: false }),
     Type.Null(),
   ]),
   response: {
@@ -26,11 +23,10 @@ const schema = {
 /** `POST /v1/verifications/{id}/resend`. Limits: as for a start, with a cool-down that doubles; and reads of an address. */
 export function resendVerification(app: App, services: Services): void {
   app.post('/v1/verifications/:id/resend', { schema, config: { access: 'any' } }, async (request) => {
-    const { ip, ...options } = request.body ?? {}
-    const caller = callerOf(request, ip)
+    const caller = callerOf(request)
     // An id that never was, or has ended, is refused before any other limit is asked.
     await takeRead(services, caller)
-    const started = await services.verifier.resend(request.params.id, options, caller)
+    const started = await services.verifier.resend(request.params.id, request.body ?? {}, caller)
     noteStart(services, request, started)
     return verificationView(started.verification, caller.publishable ? undefined : started.sends)
   })

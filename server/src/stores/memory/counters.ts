@@ -1,5 +1,12 @@
 import type { Counter, Counters, Refused, RuleState, Taken } from '../../limits/counters.ts'
-import { capacity, lifetimeSeconds, refusing, stateOf, waitSeconds } from '../../limits/window.ts'
+import {
+  capacity,
+  lifetimeSeconds,
+  refusing,
+  stateOf,
+  waitSeconds,
+  withoutFuture,
+} from '../../limits/window.ts'
 import type { Clock } from '../../primitives/clock.ts'
 
 const SWEEP_EVERY = 10_000
@@ -17,6 +24,8 @@ export class MemoryCounters implements Counters {
   async take(counters: readonly Counter[]): Promise<Taken | Refused> {
     const now = this.#clock.now()
     for (const { key, rules } of counters) {
+      const log = this.#logs.get(key)
+      if (log) log.hits = withoutFuture(log.hits, now) ?? log.hits
       const refused = refusing(rules, this.#hits(key), now)
       if (refused) {
         return { ok: false, rule: refused.rule, retryAfterSeconds: waitSeconds(refused.at, now) }

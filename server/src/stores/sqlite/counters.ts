@@ -1,5 +1,12 @@
 import type { Counter, Counters, Refused, RuleState, Taken } from '../../limits/counters.ts'
-import { capacity, lifetimeSeconds, refusing, stateOf, waitSeconds } from '../../limits/window.ts'
+import {
+  capacity,
+  lifetimeSeconds,
+  refusing,
+  stateOf,
+  waitSeconds,
+  withoutFuture,
+} from '../../limits/window.ts'
 import type { Clock } from '../../primitives/clock.ts'
 import type { SqliteDatabase } from './database.ts'
 import { packHits, unpackHits } from './hits.ts'
@@ -10,7 +17,7 @@ export class SqliteCounters implements Counters {
   readonly #clock: Clock
   readonly #select
   readonly #upsert
-  readonly #giveBack
+  readonly #rewrite
   readonly #delete
 
   constructor(db: SqliteDatabase, clock: Clock) {
@@ -21,7 +28,7 @@ export class SqliteCounters implements Counters {
       `INSERT INTO counters (key, hits, expires_at) VALUES (?, ?, ?)
        ON CONFLICT (key) DO UPDATE SET hits = excluded.hits, expires_at = excluded.expires_at`,
     )
-    this.#giveBack = db.prepare('UPDATE counters SET hits = ? WHERE key = ?')
+    this.#rewrite = db.prepare('UPDATE counters SET hits = ? WHERE key = ?')
     this.#delete = db.prepare('DELETE FROM counters WHERE key = ?')
   }
 
@@ -30,7 +37,7 @@ export class SqliteCounters implements Counters {
       const now = this.#clock.now()
       const logs: number[][] = []
       for (const { key, rules } of counters) {
-        const hits = this.#hits(key)
+        const hits = this.#hitsNow(key, now)
         const refused = refusing(rules, hits, now)
         if (refused) {
           return { ok: false, rule: refused.rule, retryAfterSeconds: waitSeconds(refused.at, now) }
@@ -60,7 +67,7 @@ export class SqliteCounters implements Counters {
         if (at < 0) continue
         hits.splice(at, 1)
         // The row keeps its life: an empty log is swept with the rest.
-        this.#giveBack.run(packHits(hits), key)
+        this.#rewrite.run(packHits(hits), key)
       }
     })
   }
@@ -69,6 +76,13 @@ export class SqliteCounters implements Counters {
     return this.#db.write(() => {
       this.#delete.run(key)
     })
+  }
+
+  #hitsNow(key: string, now: number): number[] {
+    const hits = this.#hits(key)
+    const moved = withoutFuture(hits, now)
+    if (moved) this.#rewrite.run(packHits(moved), key)
+    return moved ?? hits
   }
 
   #hits(key: string): number[] {

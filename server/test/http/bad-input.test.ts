@@ -1,0 +1,346 @@
+import { describe, expect, test } from 'vitest'
+import { exchange, phoneOf, SK, startServer, type TestServer } from '../helpers/server.ts'
+import { outcomeOf, read, start, type WireProblem } from '../helpers/wire.ts'
+
+const TO = phoneOf(0)
+
+/** R16: what a code is not. Texts are whole bodies. */
+const BAD_CODES: readonly (readonly [string, unknown])[] = [
+  ['a number', 123456],
+  ['a float', 123456.0000001],
+  ['an array of one', ['123456']],
+  ['an array of a thousand', Array.from({ length: 1000 }, (_, n) => String(n).padStart(6, '0'))],
+  ['an operator', { $ne: null }],
+  ['a regular expression operator', { $regex: '.*' }],
+  ['null', null],
+  ['true', true],
+  ['false', false],
+  ['nothing', ''],
+  ['a space before', ' 123456'],
+  ['a space behind', '123456 '],
+  ['a line break behind', '123456\n'],
+  ['full-width digits', '１２３４５６'],
+  ['Arabic digits', '١٢٣٤٥٦'],
+  ['a NUL behind', '123456\u0000'],
+  ['a sign', '+123456'],
+  ['hex', '0x1e240'],
+  ['an exponent', '1e5'],
+  ['three digits', '123'],
+  ['eleven digits', '12345678901'],
+  ['letters', 'abcdef'],
+  ['a comma', '123,456'],
+  ['SQL', "' OR 1=1--"],
+  ['an object with a length', { length: 6, 0: '1' }],
+]
+
+async function checksLeft(server: TestServer, id: string): Promise<number> {
+  return (await read(server, id)).checks_left
+}
+
+/** The bytes of a JSON text, with more before its last two. */
+function bytesOf(text: string, bad: readonly number[]): Buffer {
+  return Buffer.concat([Buffer.from(text.slice(0, -2)), Buffer.from(bad), Buffer.from(text.slice(-2))])
+}
+
+function expectUnpolluted(): void {
+  expect(Object.getOwnPropertyNames(Object.prototype)).not.toContain('polluted')
+  expect({}).not.toHaveProperty('polluted')
+}
+
+describe('R16: a code that is no code', () => {
+  test.each(BAD_CODES)('%s is 400 naming code, and costs no check', async (_what, code) => {
+    const server = await startServer()
+    const started = await start(server, TO)
+    for (const key of ['sk', 'pk'] as const) {
+      const byId = await server.api<WireProblem>('POST', `/v1/verifications/${started.id}/check`, {
+        key,
+        body: { code },
+      })
+      expect({ status: byId.status, code: byId.body.code, field: byId.body.field }).toEqual({
+        status: 400,
+        code: 'invalid_request',
+        field: 'code',
+      })
+    }
+    const byNumber = await server.api<WireProblem>('POST', '/v1/checks', { body: { to: TO, code } })
+    expect({ status: byNumber.status, field: byNumber.body.field }).toEqual({ status: 400, field: 'code' })
+    expect(await checksLeft(server, started.id)).toBe(5)
+    expect(await outcomeOf(server, started.id, started.code)).toBe('approved')
+  })
+
+  test('A45: a missing code, no body, null and a list are 400, and cost no check', async () => {
+    const server = await startServer()
+    const { id } = await start(server, TO)
+    for (const path of [`/v1/verifications/${id}/check`, '/v1/checks']) {
+      for (const body of [undefined, '', 'null', '[]', '{}', '"123456"', '123456', '[{"code":"123456"}]'])
+        expect((await server.api('POST', path, { body })).status).toBe(400)
+    }
+    expect(await checksLeft(server, id)).toBe(5)
+  })
+
+  test('ten megabytes are 413, and cost no check; so is one byte over 64 KB', async () => {
+    const server = await startServer()
+    const { id, code } = await start(server, TO)
+    const pad = (bytes: number) => `{"code":"${code}"${' '.repeat(bytes - 11 - code.length)}}`
+    for (const path of [`/v1/verifications/${id}/check`, '/v1/checks']) {
+      for (const bytes of [65_537, 10_000_000]) {
+        const { status, body } = await server.api<WireProblem>('POST', path, { body: pad(bytes) })
+        expect({ status, code: body.code }).toEqual({ status: 413, code: 'payload_too_large' })
+      }
+    }
+    expect(await checksLeft(server, id)).toBe(5)
+    expect(
+      (await server.api('POST', `/v1/verifications/${id}/check`, { body: pad(65_536) })).body,
+    ).toMatchObject({ valid: true })
+  })
+
+  test('R47: a body that lies about its length is 413 before it is read', async () => {
+    const server = await startServer()
+    const url = await server.listen()
+    const { status, body } = await exchange(
+      url,
+      `POST /v1/checks HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${SK}\r\nContent-Type: application/json\r\nContent-Length: 10000000\r\n\r\n{`,
+    )
+    expect(status).toBe(413)
+    expect(JSON.parse(body)).toMatchObject({ code: 'payload_too_large' })
+  })
+})
+
+describe('content types', () => {
+  const refused = [
+    'text/plain',
+    'text/plain;charset=UTF-8',
+    'application/x-www-form-urlencoded',
+    'multipart/form-data; boundary=x',
+    'application/xml',
+    'application/jsonx',
+    'application/json-patch+json',
+    'text/json',
+    'json',
+    '*/*',
+  ]
+
+  test.each(refused)('%s is 415, so that no form of another site posts without a preflight', async (type) => {
+    const server = await startServer()
+    const { id, code } = await start(server, TO)
+    for (const [path, body] of [
+      ['/v1/verifications', `{"to":"${phoneOf(1)}"}`],
+      [`/v1/verifications/${id}/check`, `{"code":"${code}"}`],
+      ['/v1/checks', `{"to":"${TO}","code":"${code}"}`],
+      [`/v1/verifications/${id}/resend`, '{}'],
+      [`/v1/verifications/${id}/cancel`, '{}'],
+      ['/v1/phones/lookup', `{"phone":"${TO}"}`],
+      ['/v1/messages', `{"to":"${TO}","body":"x"}`],
+    ] as const) {
+      const answer = await server.api<WireProblem>('POST', path, { body, headers: { 'content-type': type } })
+      expect({ path, status: answer.status, code: answer.body.code }).toEqual({
+        path,
+        status: 415,
+        code: 'unsupported_media_type',
+      })
+    }
+    expect(await read(server, id)).toMatchObject({ status: 'pending', checks_left: 5 })
+    expect(server.inbox.list()).toHaveLength(1)
+  })
+
+  test.each([
+    ' application/json',
+    '\tapplication/json',
+    'application/json ',
+    'Application/JSON',
+    'application/json;x=y',
+  ])('A25: the schema holds whatever the spelling of the type: %j', async (type) => {
+    const server = await startServer()
+    const { id, code } = await start(server, TO)
+    const call = (body: string) =>
+      server.api('POST', `/v1/verifications/${id}/check`, { body, headers: { 'content-type': type } })
+    for (const body of [
+      '{"code":{"$ne":null}}',
+      `{"code":["${code}"]}`,
+      '{"code":123456}',
+      '{}',
+      `{"code":"${code}","x":1}`,
+    ]) {
+      expect([400, 415]).toContain((await call(body)).status)
+    }
+    expect(await checksLeft(server, id)).toBe(5)
+  })
+
+  test('A25: over a real socket too, where a space before the type is only the header’s own', async () => {
+    const server = await startServer()
+    const url = await server.listen()
+    const { id } = await start(server, TO)
+    const body = '{"code":{"$ne":null}}'
+    for (const space of ['', ' ', '  ', '\t']) {
+      const { status } = await exchange(
+        url,
+        `POST /v1/verifications/${id}/check HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${SK}\r\nContent-Type:${space}application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
+      )
+      expect(status).toBe(400)
+    }
+    expect(await checksLeft(server, id)).toBe(5)
+  })
+
+  test('bodies of other character sets are read as UTF-8 or refused, never as something else', async () => {
+    const server = await startServer()
+    const { id, code } = await start(server, TO)
+    const utf16 = Buffer.from(`{"code":"${code}"}`, 'utf16le')
+    const { status } = await server.api('POST', `/v1/verifications/${id}/check`, {
+      body: utf16,
+      headers: { 'content-type': 'application/json; charset=utf-16' },
+    })
+    expect([400, 415]).toContain(status)
+    expect(await checksLeft(server, id)).toBe(5)
+  })
+})
+
+describe('JSON that is meant to confuse', () => {
+  test('what is not JSON is 400', async () => {
+    const server = await startServer()
+    for (const body of [
+      '{',
+      '{"to":}',
+      "{'to':1}",
+      '{"to":"x",}',
+      'undefined',
+      'NaN',
+      '{"to":1}{"to":2}',
+      '\u0000',
+      '\ufeff',
+    ])
+      expect((await server.api('POST', '/v1/verifications', { body })).status).toBe(400)
+  })
+
+  test('the last of two keys counts, for the schema and the check alike, and costs one check', async () => {
+    const server = await startServer()
+    const { id, code } = await start(server, TO)
+    const path = `/v1/verifications/${id}/check`
+    const wrong = code === '000000' ? '000001' : '000000'
+    const twice = await server.api('POST', path, { body: `{"code":"${code}","code":"${wrong}"}` })
+    expect(twice.body).toMatchObject({ reason: 'wrong_code', checks_left: 4 })
+    expect((await server.api('POST', path, { body: `{"code":"${code}","code":["${code}"]}` })).status).toBe(
+      400,
+    )
+    expect(await checksLeft(server, id)).toBe(4)
+  })
+
+  test('64 KB of nesting is 400, at once', async () => {
+    const server = await startServer()
+    const started = performance.now()
+    for (const body of [
+      '['.repeat(32_000) + ']'.repeat(32_000),
+      `${'{"a":'.repeat(10_000)}1${'}'.repeat(10_000)}`,
+      `{"to":${'['.repeat(30_000)}${']'.repeat(30_000)}}`,
+      `{"to":"${TO}","metadata":${'{"a":'.repeat(9_000)}1${'}'.repeat(9_000)}}`,
+    ])
+      expect((await server.api('POST', '/v1/verifications', { body })).status).toBe(400)
+    expect(performance.now() - started).toBeLessThan(2_000)
+  })
+
+  test('bad UTF-8 never becomes a number or a 500', async () => {
+    const server = await startServer()
+    for (const bad of [
+      [0xff],
+      [0xc0, 0xaf],
+      [0xed, 0xa0, 0x80],
+      [0xf8, 0x88, 0x80, 0x80, 0x80],
+      [0xe2, 0x82],
+    ]) {
+      const { status } = await server.api('POST', '/v1/verifications', {
+        body: bytesOf(`{"to":"${TO}"}`, bad),
+      })
+      expect(status).toBe(400)
+      const note = await server.api('POST', '/v1/phones/lookup', { body: bytesOf(`{"phone":"${TO}"}`, bad) })
+      expect([note.status, note.body['valid']]).toEqual([200, false])
+    }
+    expect(server.inbox.list()).toEqual([])
+  })
+
+  test('lone surrogates and every control character in metadata and nonce come back or are refused', async () => {
+    const server = await startServer()
+    for (const [n, text] of [
+      '\\ud800',
+      '\\udc00x',
+      '\\u0000',
+      '\\u0007\\u001b[31m',
+      '\\r\\nX: y',
+    ].entries()) {
+      const answer = await server.api<{ id: string }>('POST', '/v1/verifications', {
+        body: `{"to":"${phoneOf(n)}","nonce":"${text}","metadata":{"a":"${text}"}}`,
+      })
+      expect([201, 400]).toContain(answer.status)
+      if (answer.status === 201)
+        expect((await server.api('GET', `/v1/verifications/${answer.body.id}`)).status).toBe(200)
+    }
+  })
+
+  test('huge numbers are no numbers of ours', async () => {
+    const server = await startServer()
+    for (const to of ['1e999', '-0', '1'.repeat(400), '14155552671'])
+      expect((await server.api('POST', '/v1/verifications', { body: `{"to":${to}}` })).status).toBe(400)
+  })
+})
+
+describe('R87: names that every object has', () => {
+  const NAMES = ['__proto__', 'constructor', 'prototype', 'toString', 'valueOf', 'hasOwnProperty']
+
+  test.each(NAMES)('%s as a word is 400', async (name) => {
+    const server = await startServer()
+    for (const member of ['locale', 'channel', 'country', 'purpose']) {
+      const { status, body } = await server.api<WireProblem>('POST', '/v1/verifications', {
+        body: `{"to":"${TO}",${JSON.stringify(member)}:${JSON.stringify(name)}}`,
+      })
+      expect({ status, field: body.field }).toEqual({ status: 400, field: member })
+    }
+    for (const body of [
+      `{"to":"${TO}","template":"${name}"}`,
+      `{"to":"${TO}","template":"password_changed","values":{"service":"A","${name}":"x"}}`,
+      `{"to":"${TO}","body":"x","channel":"${name}"}`,
+    ])
+      expect((await server.api('POST', '/v1/messages', { body })).status).toBe(400)
+    expect(
+      (await server.api('POST', '/v1/phones/lookup', { body: `{"phone":"${name}"}` })).body,
+    ).toMatchObject({
+      valid: false,
+    })
+    for (const path of [`/v1/verifications/${name}`, `/v1/messages/${name}`, `/${name}`])
+      expect((await server.api('GET', path)).status).toBe(404)
+    expect(server.inbox.list()).toEqual([])
+    expectUnpolluted()
+  })
+
+  test.each(NAMES)(
+    '%s as a member, or as a key of metadata, is 400 and touches no prototype',
+    async (name) => {
+      const server = await startServer()
+      for (const body of [
+        `{"to":"${TO}","${name}":{"polluted":"yes"}}`,
+        `{"to":"${TO}","${name}":"x"}`,
+        `{"to":"${TO}","metadata":{"${name}":"x"}}`,
+        `{"to":"${TO}","metadata":{"${name}":{"polluted":"yes"}}}`,
+        `{"to":"${TO}","metadata":{"a":"b","${name}":{"prototype":{"polluted":"yes"}}}}`,
+        `{"${name}":{"to":"${TO}"}}`,
+        `{"\\u005f\\u005fproto\\u005f\\u005f":{"to":"${TO}"}}`,
+      ]) {
+        const { status } = await server.api('POST', '/v1/verifications', { body })
+        expect({ body, status }).toEqual({ body, status: 400 })
+      }
+      const { id, code } = await start(server, TO)
+      for (const body of [`{"${name}":{"code":"${code}"}}`, `{"code":"${code}","${name}":1}`])
+        expect((await server.api('POST', `/v1/verifications/${id}/check`, { body })).status).toBe(400)
+      expect(await checksLeft(server, id)).toBe(5)
+      expectUnpolluted()
+    },
+  )
+
+  test('metadata keys are 1 to 64 plain characters', async () => {
+    const server = await startServer()
+    for (const key of ['', 'x'.repeat(65), 'a b', 'a\n', '$where', 'é', 'a\u0000'])
+      expect(
+        (await server.api('POST', '/v1/verifications', { body: { to: TO, metadata: { [key]: 'v' } } }))
+          .status,
+      ).toBe(400)
+    const metadata = { ['x'.repeat(64)]: 'v', 'a.b-c_D9': 'v' }
+    expect(await start(server, TO, { metadata })).toMatchObject({ metadata })
+  })
+})

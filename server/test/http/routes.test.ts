@@ -1,0 +1,198 @@
+import type { FastifyServerOptions, RouteOptions } from 'fastify'
+import { describe, expect, test, vi } from 'vitest'
+import { phoneOf, startServer, type TestServer } from '../helpers/server.ts'
+import { check, start, type WireProblem } from '../helpers/wire.ts'
+
+const routesByApp = vi.hoisted(() => new Map<object, RouteOptions[]>())
+
+vi.mock(import('fastify'), async (original) => {
+  const { default: fastify, ...module } = await original()
+  // Every server made in this file tells its routes: the hook stands before any of them is added.
+  const make = (options: FastifyServerOptions) => {
+    const app = fastify(options)
+    const routes: RouteOptions[] = []
+    app.addHook('onRoute', (route) => void routes.push(route))
+    routesByApp.set(app, routes)
+    return app
+  }
+  return { ...module, default: Object.assign(make, fastify) }
+})
+
+type Route = {
+  readonly name: string
+  readonly method: string
+  readonly url: string
+  readonly access: unknown
+}
+
+/** Routes of other makers, which say nothing of access: the preflight answer, and the page of `/docs`. */
+const FOREIGN = new Set(['OPTIONS *'])
+
+function routesOf(server: TestServer): Route[] {
+  return (routesByApp.get(server.app) ?? []).flatMap(({ method, url, config }) =>
+    [method].flat().map((one) => ({ name: `${one} ${url}`, method: one, url, access: config?.access })),
+  )
+}
+
+function pathOf(url: string): string {
+  return url.replace(':id', 'ver_1').replace(':e164', phoneOf(0)).replace('*', '')
+}
+
+const OPEN = [
+  '/',
+  '/openapi.json',
+  '/docs',
+  '/docs/*',
+  '/docs/errors',
+  '/dev/inbox',
+  '/dev/inbox/messages',
+  '/dev/inbox/events',
+  '/healthz',
+  '/readyz',
+  '/metrics',
+  '/.well-known/jwks.json',
+]
+
+/** Bodies that a publishable key can send again and again, by route: each must end in a 429. */
+const FLOODS: Readonly<
+  Record<string, { settings: Record<string, string>; body: (n: number) => object | undefined }>
+> = {
+  'POST /v1/verifications': {
+    settings: { PUBLISHABLE_STARTS_PER_ADDRESS_HOUR: '5' },
+    body: (n) => ({ to: phoneOf(n) }),
+  },
+  'POST /v1/verifications/:id/resend': {
+    settings: { PUBLISHABLE_READS_PER_ADDRESS_HOUR: '5' },
+    body: () => ({}),
+  },
+  'POST /v1/verifications/:id/check': {
+    settings: { PUBLISHABLE_CHECKS_PER_ADDRESS_HOUR: '5' },
+    body: () => ({ code: '000000' }),
+  },
+  'GET /v1/verifications/:id': {
+    settings: { PUBLISHABLE_READS_PER_ADDRESS_HOUR: '5' },
+    body: () => undefined,
+  },
+  'HEAD /v1/verifications/:id': {
+    settings: { PUBLISHABLE_READS_PER_ADDRESS_HOUR: '5' },
+    body: () => undefined,
+  },
+  'POST /v1/phones/lookup': {
+    settings: { PUBLISHABLE_READS_PER_ADDRESS_HOUR: '5' },
+    body: (n) => ({ phone: phoneOf(n) }),
+  },
+}
+
+describe('every route', () => {
+  test('is seen by these tests', async () => {
+    const server = await startServer()
+    const printed = server.app.printRoutes({ commonPrefix: false }).matchAll(/\(([A-Z, ]+)\)/g)
+    const methods = [...printed].flatMap(([, list = '']) => list.split(', '))
+    expect(methods.length).toBeGreaterThan(25)
+    expect(routesOf(server)).toHaveLength(methods.length)
+  })
+
+  test('says who may call it', async () => {
+    const server = await startServer()
+    for (const { name, access } of routesOf(server)) {
+      if (FOREIGN.has(name)) continue
+      expect(['open', 'any', 'secret'], name).toContain(access)
+    }
+  })
+
+  test('only pages, figures and keys are open', async () => {
+    const server = await startServer()
+    const open = routesOf(server).filter(({ name, access }) => access === 'open' && !FOREIGN.has(name))
+    expect(new Set(open.map(({ url }) => url))).toEqual(new Set(OPEN))
+    for (const { name } of open) expect(name).toMatch(/^(GET|HEAD|DELETE \/dev\/inbox\/messages)/)
+  })
+
+  test('that is not open answers 401 without a key, before it looks at anything', async () => {
+    const server = await startServer()
+    const closed = routesOf(server).filter(({ name, access }) => access !== 'open' && !FOREIGN.has(name))
+    expect(closed.length).toBeGreaterThan(15)
+    for (const { name, method, url } of closed) {
+      for (const path of [pathOf(url), `${pathOf(url)}?unknown=1`]) {
+        const { status } = await server.api(method, path, { key: 'none' })
+        expect({ name, status }).toEqual({ name, status: 401 })
+      }
+    }
+  })
+
+  test('R17: for secret keys answers 403 to a publishable one', async () => {
+    const server = await startServer()
+    const secret = routesOf(server).filter(({ access }) => access === 'secret')
+    expect(secret.map(({ name }) => name)).toEqual(
+      expect.arrayContaining([
+        'POST /v1/checks',
+        'POST /v1/verifications/:id/cancel',
+        'GET /v1/verifications',
+        'GET /v1/phones/:e164/status',
+        'GET /v1/phones/:e164/limits',
+        'POST /v1/messages',
+        'GET /v1/messages',
+        'GET /v1/messages/:id',
+      ]),
+    )
+    for (const { name, method, url } of secret) {
+      const { status, body } = await server.api<WireProblem>(method, pathOf(url), {
+        key: 'pk',
+        body: method === 'POST' ? {} : undefined,
+      })
+      expect({ name, status, code: method === 'HEAD' ? 'forbidden' : body.code }).toEqual({
+        name,
+        status: 403,
+        code: 'forbidden',
+      })
+    }
+  })
+
+  test('development pages are not there without DEV_MODE', async () => {
+    const server = await startServer({ settings: { DEV_MODE: 'false' } })
+    expect(routesOf(server).filter(({ url }) => url === '/' || url.startsWith('/dev'))).toEqual([])
+    expect((await server.api('GET', '/dev/inbox/messages')).status).toBe(404)
+  })
+
+  test('A18, A19: that a publishable key may call is in the list of floods', async () => {
+    const server = await startServer()
+    const any = routesOf(server).filter(({ access }) => access === 'any')
+    expect(any.map(({ name }) => name).sort()).toEqual(Object.keys(FLOODS).sort())
+  })
+
+  test.each(Object.entries(FLOODS))(
+    'A18, A19: %s has a limit for a publishable key: a flood from one address ends in 429',
+    async (name, { settings, body }) => {
+      const server = await startServer({ settings })
+      const [method = '', url = ''] = name.split(' ')
+      for (const path of [url.replace(':id', `ver_${'0'.repeat(36)}`), url.replace(':id', 'ver_x')]) {
+        const statuses: number[] = []
+        for (let n = 0; n < 8; n++) {
+          const answer = await server.api(method, path, {
+            key: 'pk',
+            body: body(n),
+            remoteAddress: '192.0.2.9',
+          })
+          statuses.push(answer.status)
+        }
+        expect(statuses.at(-1)).toBe(429)
+      }
+      // Somebody else is not in that bucket.
+      const other = await server.api(method, url.replace(':id', 'ver_x'), {
+        key: 'pk',
+        body: body(20),
+        remoteAddress: '192.0.2.10',
+      })
+      expect(other.status).not.toBe(429)
+    },
+  )
+
+  test('A18: a resend of a verification that is there, or has ended, is limited too', async () => {
+    const server = await startServer({ settings: { PUBLISHABLE_READS_PER_ADDRESS_HOUR: '5' } })
+    const { id, code } = await start(server, phoneOf(0))
+    await check(server, id, code)
+    const statuses: number[] = []
+    for (let n = 0; n < 8; n++)
+      statuses.push((await server.api('POST', `/v1/verifications/${id}/resend`, { key: 'pk' })).status)
+    expect(statuses).toEqual([409, 409, 409, 409, 409, 429, 429, 429])
+  })
+})

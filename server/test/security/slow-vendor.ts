@@ -1,0 +1,53 @@
+import { createServer, type Server, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+
+/** A vendor that takes a request and keeps it waiting until it is let go. */
+export class SlowVendor {
+  readonly bodies: string[] = []
+  readonly #waiting: ServerResponse[] = []
+  readonly #arrived: (() => void)[] = []
+  readonly #server: Server = createServer((request, response) => {
+    const chunks: Buffer[] = []
+    request.on('data', (chunk: Buffer) => chunks.push(chunk))
+    request.on('end', () => {
+      this.bodies.push(Buffer.concat(chunks).toString())
+      this.#waiting.push(response)
+      for (const tell of this.#arrived.splice(0)) tell()
+    })
+  })
+
+  /** Listens; gives the settings of a server that sends by it, as if it were Twilio. */
+  async listen(): Promise<Record<string, string>> {
+    await new Promise<void>((resolve) => {
+      this.#server.listen(0, '127.0.0.1', resolve)
+    })
+    return {
+      SMS_PROVIDER: 'twilio',
+      TWILIO_ACCOUNT_SID: `AC${'0a'.repeat(16)}`,
+      TWILIO_AUTH_TOKEN: 'auth-token-of-the-process-tests',
+      TWILIO_PHONE_NUMBER: '+15005550006',
+      TWILIO_BASE_URL: `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`,
+    }
+  }
+
+  /** Resolves when so many messages have come. */
+  async arrivals(count: number): Promise<void> {
+    while (this.bodies.length < count) {
+      await new Promise<void>((resolve) => {
+        this.#arrived.push(resolve)
+      })
+    }
+  }
+
+  letGo(): void {
+    for (const response of this.#waiting.splice(0)) {
+      response.writeHead(201, { 'content-type': 'application/json' })
+      response.end(JSON.stringify({ sid: `SM${'0'.repeat(32)}`, status: 'queued' }))
+    }
+  }
+
+  close(): void {
+    this.#server.closeAllConnections()
+    this.#server.close()
+  }
+}
