@@ -114,7 +114,7 @@ export function toCountersignError(error: unknown): CountersignError {
 
 function validationError(error: Partial<FastifyError>): CountersignError {
   const [first] = error.validation ?? []
-  const params = (first?.params ?? {}) as Record<string, unknown>
+  const params = first?.params ?? {}
   const named = params['additionalProperty'] ?? params['missingProperty'] ?? params['propertyName']
   const path = (first?.instancePath ?? '').split('/').slice(1)
   if (typeof named === 'string') path.push(named)

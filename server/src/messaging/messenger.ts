@@ -159,7 +159,7 @@ export class Messenger {
     const timer = setTimeout(() => this.#aborter.abort(), graceMs)
     await Promise.allSettled(this.#inFlight)
     clearTimeout(timer)
-    await Promise.allSettled(this.#providers.map((provider) => provider.close?.()))
+    await Promise.allSettled(this.#providers.map(async (provider) => provider.close?.()))
   }
 
   async #deliver(owner: string, text: Text, planned: PlannedSend): Promise<Delivery> {
