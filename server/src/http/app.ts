@@ -43,6 +43,8 @@ declare module 'fastify' {
 
 /** The largest body, in bytes. */
 const BODY_LIMIT = 65_536
+/** How long a connection outlives the answer to what could not be read. */
+const LINGER_MS = 1_000
 
 const SECURITY_HEADERS: Readonly<Record<string, string>> = Object.freeze({
   'cache-control': 'no-store',
@@ -212,4 +214,6 @@ function answerUnreadable(error: NodeJS.ErrnoException, socket: Socket, requestI
     'Connection: close',
   ]
   socket.end(`${head.join('\r\n')}\r\n\r\n${body}`)
+  // Nothing more is read from it, so that it would never be seen to end; the other side has a moment to read the answer.
+  setTimeout(() => socket.destroy(), LINGER_MS).unref()
 }

@@ -181,6 +181,20 @@ export function describeVerifyStore(name: string, make: (clock: FakeClock) => Pr
       expect(await store.pending('default', other.to, 'verify')).toBeUndefined()
     })
 
+    test('F22: with the clock set back, a number still has one pending verification, and what expired stays so', async () => {
+      const first = await open()
+      clock.advance(601)
+      expect(await guess(first.id, RIGHT)).toMatchObject({ reason: 'expired' })
+      await open()
+      await store.cancel((await store.pending('default', first.to, 'verify'))?.id ?? '')
+      clock.advance(-500)
+      const opened = await store.open(draft(clock))
+      expect(opened.opened).toBe(true)
+      expect(await store.open(draft(clock))).toEqual({ opened: false, verification: opened.verification })
+      expect((await store.pending('default', first.to, 'verify'))?.id).toBe(opened.verification.id)
+      expect(await guess(first.id, RIGHT)).toMatchObject({ reason: 'expired' })
+    })
+
     test('an expired one makes room for a new one', async () => {
       const first = await open()
       clock.advance(600)

@@ -177,7 +177,7 @@ export class ServerProcess {
 
   async call(method: string, path: string, call: Call = {}): Promise<Answer> {
     const { statusCode, headers, body } = await this.#pool.request({
-      method: method as 'GET',
+      method,
       path,
       headers: { ...requestHeaders(call.key, call.body !== undefined), ...call.headers },
       body: call.body === undefined ? null : JSON.stringify(call.body),

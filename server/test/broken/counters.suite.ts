@@ -1,0 +1,107 @@
+import type { Counter, Counters, Refused, RuleState, Taken } from '../../src/limits/counters.ts'
+import type { Clock } from '../../src/primitives/clock.ts'
+import { MemoryCounters } from '../../src/stores/memory/counters.ts'
+import { describeCounters } from '../conformance/counters.ts'
+import type { FakeClock } from '../fake-clock.ts'
+
+// Twins of counters that are right, each with one thing made wrong. See `verify-store.suite.ts`.
+
+/** Looks whether there is room, waits as a driver does, and then counts (hono-rate-limiter #68, boulder #7780). */
+class GetThenSet extends MemoryCounters {
+  override async take(counters: readonly Counter[]): Promise<Taken | Refused> {
+    const before = await Promise.all(counters.map((counter) => this.peek([counter])))
+    await new Promise((resolve) => {
+      setImmediate(resolve)
+    })
+    const spent = before.flat().find((state) => state.remaining === 0)
+    if (spent) return super.take(counters)
+    const limitless = counters.map(({ key, rules }) => ({
+      key,
+      rules: rules.map((rule) => ({ ...rule, limit: 10_000 })),
+    }))
+    return super.take(limitless)
+  }
+}
+
+/** Windows that begin with the hour on the wall, so that twice the limit passes around each edge. */
+class FixedWindows implements Counters {
+  readonly #clock: Clock
+  readonly #counts = new Map<string, number>()
+
+  constructor(clock: Clock) {
+    this.#clock = clock
+  }
+
+  async take(counters: readonly Counter[]): Promise<Taken | Refused> {
+    const spent = this.#states(counters).find((state) => state.remaining <= 0)
+    const now = this.#clock.now()
+    if (spent) {
+      return {
+        ok: false,
+        rule: spent.rule,
+        retryAfterSeconds: Math.max(1, Math.ceil((spent.resetsAt - now) / 1000)),
+      }
+    }
+    for (const slot of this.#slots(counters)) this.#counts.set(slot.key, slot.used + 1)
+    return { ok: true, keys: counters.map(({ key }) => key), at: now }
+  }
+
+  async peek(counters: readonly Counter[]): Promise<RuleState[]> {
+    return this.#states(counters)
+  }
+
+  async give(taken: Taken): Promise<void> {
+    for (const [slot, count] of this.#counts) {
+      if (taken.keys.some((key) => slot.startsWith(`${key}|`))) this.#counts.set(slot, count - 1)
+    }
+  }
+
+  async clear(key: string): Promise<void> {
+    for (const slot of this.#counts.keys()) if (slot.startsWith(`${key}|`)) this.#counts.delete(slot)
+  }
+
+  #states(counters: readonly Counter[]): RuleState[] {
+    return this.#slots(counters).map(({ rule, used, endsAt }) => ({
+      rule,
+      remaining: rule.limit - used,
+      resetsAt: endsAt,
+    }))
+  }
+
+  #slots(counters: readonly Counter[]) {
+    const now = this.#clock.now()
+    return counters.flatMap(({ key, rules }) =>
+      rules.map((rule) => {
+        const windowMs = rule.windowSeconds * 1000
+        const window = Math.floor(now / windowMs)
+        const slot = `${key}|${rule.name}|${window}`
+        return { key: slot, rule, used: this.#counts.get(slot) ?? 0, endsAt: (window + 1) * windowMs }
+      }),
+    )
+  }
+}
+
+/** Counts one counter after the other, and leaves what it has counted when a later one refuses. */
+class PartialTake extends MemoryCounters {
+  override async take(counters: readonly Counter[]): Promise<Taken | Refused> {
+    let last: Taken | Refused | undefined
+    const keys: string[] = []
+    for (const counter of counters) {
+      last = await super.take([counter])
+      if (!last.ok) return last
+      keys.push(...last.keys)
+    }
+    return last?.ok ? { ...last, keys } : super.take([])
+  }
+}
+
+const COUNTERS: Record<string, new (clock: FakeClock) => Counters> = {
+  right: MemoryCounters,
+  'get-then-set': GetThenSet,
+  'fixed-windows': FixedWindows,
+  'partial-take': PartialTake,
+}
+
+for (const [name, Kind] of Object.entries(COUNTERS)) {
+  describeCounters(name, async (clock) => ({ counters: new Kind(clock), close: async () => {} }))
+}

@@ -1,0 +1,95 @@
+import type { Draft, Guess, Verdict } from '../../src/verify/store.ts'
+import type { Verification } from '../../src/verify/verification.ts'
+import { describeVerifyStore } from '../conformance/verify-store.ts'
+import type { FakeClock } from '../fake-clock.ts'
+import { MemoryVerifyStore } from './memory-verify-store.ts'
+
+// Twins of a store that is right, each with one step made wrong the way known code bases have it. The suite must
+// fail for each; `broken-twins.test.ts` says with which tests.
+
+const moment = () =>
+  new Promise((resolve) => {
+    setImmediate(resolve)
+  })
+
+/** Reads, waits as a driver does, compares, and writes what it had read plus one (better-auth #8067, Supabase #2819). */
+class ReadThenWrite extends MemoryVerifyStore {
+  override async judge({ verification, digest, budget }: Guess): Promise<Verdict> {
+    const row = this.mustFind(verification.id)
+    const refusal = this.refusal(row, budget)
+    if (refusal) return refusal
+    const { guesses } = row
+    await moment()
+    row.guesses = guesses
+    return this.decide(row, digest, budget)
+  }
+}
+
+/** Tells every caller that it was he who canceled ("found rows" counted as changed, Keycloak CVE-2026-90997). */
+class AlwaysCanceled extends MemoryVerifyStore {
+  override async cancel(id: string): Promise<{ canceled: boolean; verification: Verification }> {
+    const { verification } = this.end(id, 'canceled')
+    return { canceled: true, verification }
+  }
+}
+
+/** Looks for a pending one, waits, and inserts all the same. */
+class NotUnique extends MemoryVerifyStore {
+  override async open(draft: Draft): Promise<{ opened: boolean; verification: Verification }> {
+    const pending = this.pendingNow(draft.service, draft.to, draft.purpose)
+    if (pending) return { opened: false, verification: pending }
+    await moment()
+    return { opened: true, verification: this.insert(draft) }
+  }
+}
+
+/** A new verification comes with a new budget (better-auth #11162, Kratos #4606). */
+class FreshBudget extends MemoryVerifyStore {
+  protected override insert(draft: Draft): Verification {
+    this.budgets.delete(draft.to)
+    return super.insert(draft)
+  }
+}
+
+/** A resend comes with new guesses. */
+class FreshGuesses extends MemoryVerifyStore {
+  override async resend(...args: Parameters<MemoryVerifyStore['resend']>) {
+    const answer = await super.resend(...args)
+    if (answer.refused === null) this.mustFind(args[0]).guesses = 0
+    return answer
+  }
+}
+
+/** Leaves expiry to a sweeper that has not come by yet. */
+class LateReaper extends MemoryVerifyStore {
+  protected override statusOf(row: Parameters<MemoryVerifyStore['statusOf']>[0]) {
+    return row.status
+  }
+}
+
+/** Does not consume the code (ASVS 6.5.1). */
+class NotConsumed extends MemoryVerifyStore {
+  protected override decide(...args: Parameters<MemoryVerifyStore['decide']>): Verdict {
+    const verdict = super.decide(...args)
+    if (verdict.reason === 'approved') args[0].status = 'pending'
+    return verdict
+  }
+}
+
+const STORES: Record<string, new (clock: FakeClock) => MemoryVerifyStore> = {
+  right: MemoryVerifyStore,
+  'read-then-write': ReadThenWrite,
+  'always-canceled': AlwaysCanceled,
+  'not-unique': NotUnique,
+  'fresh-budget': FreshBudget,
+  'fresh-guesses': FreshGuesses,
+  'late-reaper': LateReaper,
+  'not-consumed': NotConsumed,
+}
+
+for (const [name, Store] of Object.entries(STORES)) {
+  describeVerifyStore(name, async (clock) => {
+    const verifications = new Store(clock)
+    return { verifications, reopen: async () => verifications, close: async () => {} }
+  })
+}
