@@ -39,6 +39,4 @@ export interface Counters {
   peek(counters: readonly Counter[]): Promise<RuleState[]>
   /** Gives back hits that came to nothing, such as a message that no provider took. */
   give(taken: Taken): Promise<void>
-  /** Forgets a counter. */
-  clear(key: string): Promise<void>
 }

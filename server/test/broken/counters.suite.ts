@@ -56,10 +56,6 @@ class FixedWindows implements Counters {
     }
   }
 
-  async clear(key: string): Promise<void> {
-    for (const slot of this.#counts.keys()) if (slot.startsWith(`${key}|`)) this.#counts.delete(slot)
-  }
-
   #states(counters: readonly Counter[]): RuleState[] {
     return this.#slots(counters).map(({ rule, used, endsAt }) => ({
       rule,

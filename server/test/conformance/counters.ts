@@ -113,14 +113,6 @@ export function describeCounters(name: string, make: (clock: FakeClock) => Promi
       expect(await counters.take([since(ended)])).toMatchObject({ ok: false, rule: { name: 'hour' } })
     })
 
-    test('clear forgets one counter and no other', async () => {
-      for (let i = 0; i < 5; i++) await counters.take([FIVE_AN_HOUR])
-      for (let i = 0; i < 2; i++) await counters.take([TWO_RULES])
-      await counters.clear('a')
-      expect((await counters.take([FIVE_AN_HOUR])).ok).toBe(true)
-      expect((await counters.take([TWO_RULES])).ok).toBe(false)
-    })
-
     test('F22: a clock set back an hour neither opens a counter nor locks it for ever', async () => {
       for (let i = 0; i < 5; i++) await counters.take([FIVE_AN_HOUR])
       clock.advance(-3600)

@@ -59,6 +59,7 @@ const EXPECTED: Record<string, readonly string[]> = {
     'guesses, budget and sends survive a restart',
   ],
   'verify store: late-reaper': [
+    'F22: with the clock set back, a number still has one pending verification, and what expired stays so',
     'R12: right until the last millisecond, expired from it on, with nothing swept',
     'an expired one makes room for a new one',
   ],

@@ -241,7 +241,6 @@ describe('R30: with the limiter down nothing is sent and nothing judged for a ca
       take: (wanted) => pass(() => sqlite.counters.take(wanted)),
       peek: (wanted) => pass(() => sqlite.counters.peek(wanted)),
       give: (taken) => pass(() => sqlite.counters.give(taken)),
-      clear: (key) => pass(() => sqlite.counters.clear(key)),
     }
     const store: Store = { ...sqlite, counters }
     const server = await startServer({ overrides: { clock, store } })

@@ -52,10 +52,6 @@ export class MemoryCounters implements Counters {
     }
   }
 
-  async clear(key: string): Promise<void> {
-    this.#logs.delete(key)
-  }
-
   #hits(key: string): readonly number[] {
     return this.#logs.get(key)?.hits ?? []
   }

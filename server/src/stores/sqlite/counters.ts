@@ -18,7 +18,6 @@ export class SqliteCounters implements Counters {
   readonly #select
   readonly #upsert
   readonly #rewrite
-  readonly #delete
 
   constructor(db: SqliteDatabase, clock: Clock) {
     this.#db = db
@@ -29,7 +28,6 @@ export class SqliteCounters implements Counters {
        ON CONFLICT (key) DO UPDATE SET hits = excluded.hits, expires_at = excluded.expires_at`,
     )
     this.#rewrite = db.prepare('UPDATE counters SET hits = ? WHERE key = ?')
-    this.#delete = db.prepare('DELETE FROM counters WHERE key = ?')
   }
 
   take(counters: readonly Counter[]): Promise<Taken | Refused> {
@@ -69,12 +67,6 @@ export class SqliteCounters implements Counters {
         // The row keeps its life: an empty log is swept with the rest.
         this.#rewrite.run(packHits(hits), key)
       }
-    })
-  }
-
-  clear(key: string): Promise<void> {
-    return this.#db.write(() => {
-      this.#delete.run(key)
     })
   }
 
