@@ -129,8 +129,6 @@ function fill(
 
 /** The server's ids begin with their time and sort by it; the rest is as good as random. */
 function idAt(ms: number, i: number): string {
-  const digits = '0123456789abcdefghjkmnpqrstvwxyz'
-  let out = ''
-  for (let shift = 45; shift >= 0; shift -= 5) out += digits[Math.floor(ms / 2 ** shift) & 31]
-  return out + String((i * 7_919_000_003) % 10_000_000_019).padStart(26, '0')
+  const time = ms.toString(16).padStart(12, '0')
+  return time + String((i * 7_919_000_003) % 10_000_000_019).padStart(32, '0')
 }
