@@ -2,6 +2,7 @@ import { readConfig } from './config.ts'
 import { compose, type Countersign, type Overrides } from './main.ts'
 
 export type { Countersign, Overrides } from './main.ts'
+export { ConfigError, type ConfigProblem } from './config.ts'
 export { CountersignError, type ErrorCode } from './primitives/errors.ts'
 export type { Checked } from './verify/checks.ts'
 export type { Started, StartRequest } from './verify/starts.ts'

@@ -2,9 +2,16 @@ import { defineCommand } from 'citty'
 import { withCountersign } from './run.ts'
 
 export const check = defineCommand({
-  meta: { name: 'check', description: 'Check a code. Exit code 0 when it is right, 1 otherwise.' },
+  meta: {
+    description:
+      'Check a code. Prints approved and the proof, exit code 0; or why it is not right, exit code 1.',
+  },
   args: {
-    id: { type: 'positional', required: true, description: 'The verification’s id, from `send`' },
+    id: {
+      type: 'positional',
+      required: true,
+      description: 'The verification’s id (ver_…), as `send` printed it',
+    },
     code: { type: 'positional', required: true, description: 'The digits from the message' },
   },
   run({ args }) {

@@ -1,9 +1,12 @@
 import { defineCommand } from 'citty'
 import { compose } from '../main.ts'
-import { messageOf, settingsOrExit } from './run.ts'
+import { messageOf, settingsOrExit, storeProblem } from './run.ts'
 
 export const doctor = defineCommand({
-  meta: { name: 'doctor', description: 'Check settings, store and provider credentials. Sends nothing.' },
+  meta: {
+    description:
+      'Check the settings, the database and the credentials of the provider. Sends nothing. Exit code 1 when a line says FAIL.',
+  },
   async run() {
     const config = settingsOrExit({ quiet: true })
     console.log(`ok    settings: ${config.env}, providers ${config.messaging.providers.join(', ')}`)
@@ -23,7 +26,7 @@ export const doctor = defineCommand({
       }
       await countersign.close()
     } catch (error) {
-      console.log(`FAIL  ${messageOf(error)}`)
+      console.log(`FAIL  ${storeProblem(error, config) ?? messageOf(error)}`)
       process.exitCode = 1
     }
   },

@@ -1,23 +1,35 @@
 import { defineCommand } from 'citty'
+import { ConfigError, readConfig } from '../config.ts'
 import { withCountersign } from './run.ts'
 
 const create = defineCommand({
   meta: {
-    name: 'create',
-    description: 'Make a key and print it once: it is stored hashed and cannot be shown again.',
+    description:
+      'Make a key and print it: a secret one for a backend, unless told otherwise. Keep it: it is stored hashed and cannot be shown again.',
   },
   args: {
-    publishable: { type: 'boolean', description: 'A key for browsers (pk_…); a secret key (sk_…) otherwise' },
-    origin: { type: 'string', description: 'Origins that may use a publishable key, separated by commas' },
-    service: { type: 'string', default: 'default', description: 'The service the key belongs to' },
+    publishable: {
+      type: 'boolean',
+      description: 'A key for browsers and apps (pk_…) instead of a secret one (sk_…)',
+    },
+    origin: {
+      type: 'string',
+      valueHint: 'https://app.example.com',
+      description:
+        'The web pages that may use a publishable key; several with commas. Without it: those of CORS_ORIGINS',
+    },
+    service: {
+      type: 'string',
+      valueHint: 'name',
+      default: 'default',
+      description: 'The service the key belongs to. Services do not see each other’s verifications',
+    },
   },
   run({ args }) {
     return withCountersign(async ({ keys }) => {
-      const origins = (args.origin ?? '').split(',').filter((origin) => origin !== '')
-      for (const origin of origins) {
-        if (!URL.canParse(origin) || new URL(origin).origin !== origin) {
-          throw new Error(`--origin: "${origin}" is not an origin such as https://example.com`)
-        }
+      const origins = args.origin === undefined ? [] : readOrigins(args.origin)
+      if (origins.length > 0 && !args.publishable) {
+        throw new Error('--origin goes with --publishable: a secret key is not for browsers')
       }
       if (!/^[a-z0-9][a-z0-9_-]{0,62}$/.test(args.service)) {
         throw new Error('--service: lower-case letters, digits, - and _, at most 63')
@@ -32,8 +44,23 @@ const create = defineCommand({
   },
 })
 
+/** Reads origins by the rules of `CORS_ORIGINS`, so that both mean the same. */
+function readOrigins(text: string): readonly string[] {
+  try {
+    const { corsOrigins } = readConfig({ CORS_ORIGINS: text }).http
+    if (corsOrigins !== '*') return corsOrigins
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error
+    throw new Error(`--origin: ${error.problems[0]?.problem}`, { cause: error })
+  }
+  throw new Error('--origin: name the origins; for every origin there is CORS_ORIGINS=*')
+}
+
 const list = defineCommand({
-  meta: { name: 'list', description: 'List the keys: ids and first characters, never the keys.' },
+  meta: {
+    description:
+      'List the keys: id, kind, first characters, service, state, origins. Never the keys themselves.',
+  },
   run() {
     return withCountersign(async ({ keys }) => {
       const all = await keys.list()
@@ -49,17 +76,22 @@ const list = defineCommand({
 })
 
 const revoke = defineCommand({
-  meta: { name: 'revoke', description: 'End a key. A running server notices within two seconds.' },
+  meta: { description: 'End a key for good. A running server refuses it within two seconds.' },
   args: { id: { type: 'positional', required: true, description: 'The key’s id (key_…), from `keys list`' } },
   run({ args }) {
     return withCountersign(async ({ keys }) => {
-      if (!(await keys.revoke(args.id))) throw new Error(`There is no live key ${args.id}`)
+      if (args.id.startsWith('key_fixed_')) {
+        throw new Error(`${args.id} is one of API_KEYS: take it out there and start the server again`)
+      }
+      if (!(await keys.revoke(args.id))) {
+        throw new Error(`There is no live key ${args.id}; see: countersign keys list`)
+      }
       console.log(`${args.id} is revoked`)
     })
   },
 })
 
 export const keys = defineCommand({
-  meta: { name: 'keys', description: 'Make, list and revoke API keys.' },
+  meta: { description: 'Make, list and revoke API keys.' },
   subCommands: { create, list, revoke },
 })

@@ -20,17 +20,24 @@ export function settingsOrExit(options: { dev?: boolean; quiet?: boolean } = {})
 
 /** Runs a command on a Countersign without a port, and closes it. An error becomes one line and exit code 1. */
 export async function withCountersign(work: (countersign: Countersign) => Promise<void>): Promise<void> {
+  const config = settingsOrExit({ quiet: true })
   try {
-    const countersign = await compose(settingsOrExit({ quiet: true }))
+    const countersign = await compose(config)
     try {
       await work(countersign)
     } finally {
       await countersign.close()
     }
   } catch (error) {
-    console.error(messageOf(error))
+    console.error(storeProblem(error, config) ?? messageOf(error))
     process.exitCode = 1
   }
+}
+
+/** What SQLite says of a file that it cannot use, with the file's name, which it does not say. */
+export function storeProblem(error: unknown, { store }: Config): string | undefined {
+  const isSqlite = error instanceof Error && 'code' in error && error.code === 'ERR_SQLITE_ERROR'
+  return isSqlite ? `the database ${store.path}: ${error.message}` : undefined
 }
 
 /** What a person is told about an error. */

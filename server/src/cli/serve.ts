@@ -1,8 +1,10 @@
 import { defineCommand } from 'citty'
 import closeWithGrace from 'close-with-grace'
 import type { AddressInfo } from 'node:net'
+import { setFlagsFromString } from 'node:v8'
+import type { Config } from '../config.ts'
 import { compose, type Countersign } from '../main.ts'
-import { messageOf, settingsOrExit } from './run.ts'
+import { messageOf, settingsOrExit, storeProblem } from './run.ts'
 
 /** Everything under way is finished or given up within this after a signal to stop, and within ten seconds at all. */
 const DRAIN_MS = 9_500
@@ -10,13 +12,14 @@ const CUT_MS = 8_000
 
 export const serve = defineCommand({
   meta: {
-    name: 'serve',
-    description: 'Start the server. Stops within 10 seconds on SIGTERM, finishing what is under way.',
+    description:
+      'Start the server on HOST and PORT, with its data in DATA_DIR. Ctrl-C or SIGTERM stops it within 10 seconds, finishing what is under way.',
   },
   args: {
     dev: {
       type: 'boolean',
-      description: 'Development defaults: DEV_MODE is on unless it is set (never with NODE_ENV=production)',
+      description:
+        'For development: DEV_MODE=true unless it is set (never with NODE_ENV=production). Prints keys and commands to try; codes go to an inbox on a local page.',
     },
   },
   async run({ args }) {
@@ -26,6 +29,9 @@ export const serve = defineCommand({
       const app = await countersign.http()
       await app.listen({ port: config.http.port, host: config.http.host })
       const { port } = app.server.address() as AddressInfo
+      // Requests leave little behind, so the young generation stays as large as the start made it: measured, that is
+      // a tenth less memory for no more work.
+      setFlagsFromString('--semi-space-growth-factor=1')
       countersign.log.info({ port, host: config.http.host }, 'listening')
       if (config.dev.mode) console.log(banner(countersign, port))
       closeWithGrace({ delay: DRAIN_MS, logger: false }, async ({ err }) => {
@@ -38,27 +44,47 @@ export const serve = defineCommand({
         await new Promise((resolve) => countersign.log.flush(resolve))
       })
     } catch (error) {
-      console.error(`Countersign cannot start: ${messageOf(error)}`)
+      console.error(
+        `Countersign cannot start: ${listenProblem(error, config) ?? storeProblem(error, config) ?? messageOf(error)}`,
+      )
       process.exit(1)
     }
   },
 })
 
+/** What keeps the port from us, and which setting says which one it is. */
+function listenProblem(error: unknown, { http }: Config): string | undefined {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined
+  if (code === 'EADDRINUSE') return `port ${http.port} of ${http.host} is in use; set PORT to another`
+  if (code === 'EACCES') return `port ${http.port} of ${http.host} may not be used; set PORT to another`
+  if (code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND')
+    return `${http.host} is no address of this machine; set HOST to another`
+  return undefined
+}
+
+/** Hosts that are this machine, by the name that people know it by. */
+const LOCAL = new Set(['127.0.0.1', '::1', 'localhost', '0.0.0.0', '::'])
+
 function banner(countersign: Countersign, port: number): string {
-  const url = countersign.config.http.publicUrlGiven
-    ? countersign.config.http.publicUrl
-    : `http://localhost:${port}`
+  const { publicUrl, publicUrlGiven, host } = countersign.config.http
+  const name = LOCAL.has(host) ? 'localhost' : host.includes(':') ? `[${host}]` : host
+  const url = publicUrlGiven ? publicUrl : `http://${name}:${port}`
   const { apiKeys } = countersign.config.secrets
-  const key = countersign.devKeys?.secret ?? apiKeys.find((fixed) => fixed.startsWith('sk_')) ?? 'sk_…'
+  const key = countersign.devKeys?.secret ?? apiKeys.find((fixed) => fixed.startsWith('sk_'))
   const publishable = countersign.devKeys ? `\n  Publishable   ${countersign.devKeys.publishable}` : ''
   const inbox = countersign.inbox ? `\n  Inbox         ${url}/dev/inbox` : ''
-  const json = `-H 'Authorization: Bearer ${key}' -H 'Content-Type: application/json'`
   return `
   Countersign is up at ${url}   (development: not for real users)
 
   Docs          ${url}/docs${inbox}
-  Secret key    ${key}${publishable}
+  Secret key    ${key ?? 'none: API_KEYS holds no sk_…; make one: countersign keys create'}${publishable}
+${key === undefined ? '' : sample(url, key)}`
+}
 
+/** Two commands that verify a number, to paste as they are. */
+function sample(url: string, key: string): string {
+  const json = `-H 'Authorization: Bearer ${key}' -H 'Content-Type: application/json'`
+  return `
   Verify a number: start, take the code from the message, check it.
 
     CODE=$(curl -s ${url}/v1/verifications ${json} \\

@@ -187,6 +187,20 @@ const BROKEN = [
   'GET /healthz HTTP/1.1\r\n\r\n',
 ] as const satisfies readonly [string, ...string[]]
 
+const CONTROL = /[\u0000-\u0008\u000b-\u001f\u007f]/
+
+/** Whether a server would take this for JSON; one that names prototypes it refuses to read. */
+function isJson(body: Buffer): boolean {
+  const text = body.toString()
+  if (text.includes('"__proto__"') || text.includes('"constructor"')) return false
+  try {
+    JSON.parse(text)
+    return true
+  } catch {
+    return false
+  }
+}
+
 /** Makes requests from what the server says of itself: some right, most wrong in one or two places, some in all. */
 export class FuzzRequests {
   readonly #dice: Dice
@@ -235,7 +249,9 @@ export class FuzzRequests {
       `${method} ${path} HTTP/1.1\r\nHost: localhost\r\n${headers.join('\r\n')}\r\n\r\n`,
       'latin1',
     )
-    return { bytes: body === undefined ? head : Buffer.concat([head, body]), last: false }
+    // Such bytes end the connection, and whatever was written behind them would be parsed for nothing.
+    const last = headers.some((header) => CONTROL.test(header)) || (body !== undefined && !isJson(body))
+    return { bytes: body === undefined ? head : Buffer.concat([head, body]), last }
   }
 
   #oversized(): FuzzRequest {

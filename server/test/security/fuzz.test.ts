@@ -7,7 +7,7 @@ const LONG = process.env['TEST_LONG'] === '1'
 const REQUESTS = LONG ? 2_000_000 : 200_000
 const SEED = Number(process.env['FUZZ_SEED'] ?? (LONG ? Date.now() % 2 ** 31 : 20_260_115))
 const CONNECTIONS = 8
-const BATCH = 100
+const BATCH = 50
 const SILENCE_MS = 20_000
 /** How long a broken end of a batch may go without an answer: half a request is answered when its time is over. */
 const BROKEN_MS = 30

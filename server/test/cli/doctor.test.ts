@@ -1,0 +1,78 @@
+import { afterAll, describe, expect, onTestFinished, test } from 'vitest'
+import { countersign, endAll, makeFolder } from './cli.ts'
+import { startVendor, type Vendor } from './vendor.ts'
+
+const SECRETS = {
+  SECRET_KEY: 'yG3v0Zt8qLx1rWm5Kc7Nf2Hs9Bd4Jp6TaUeXo',
+  SECRET_KEYS_PREVIOUS: 'oXeUaT6pJ4dB9sH2fN7cK5mWr1xLq8tZ0v3Gy',
+  API_KEYS: 'sk_q7Wn2Zt8Lx1rVm5Kc7Nf2Hs9Bd4Jp6',
+  METRICS_TOKEN: 'Hs9Bd4Jp6TaUeXoQw3',
+}
+const APIKEY = { TWILIO_API_KEY_SID: `SK${'f'.repeat(32)}`, TWILIO_API_KEY_SECRET: 'kZ4pQ8xW2mR6tY1vB5nC' }
+
+afterAll(endAll)
+
+async function vendorOf(status: number, body: object): Promise<Vendor> {
+  const vendor = await startVendor(status, body)
+  onTestFinished(() => vendor.close())
+  return vendor
+}
+
+describe('doctor', () => {
+  test('with the inbox every line is ok but the missing keys, exit code 0', async () => {
+    const { code, stdout, stderr } = await countersign(['doctor'], { cwd: makeFolder() })
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
+    expect(stdout.trimEnd().split('\n')).toEqual([
+      'ok    settings: development, providers mock',
+      'ok    store: sqlite data/countersign.db takes writes',
+      'note  keys: none yet; make one: countersign keys create',
+      'ok    provider mock: the development inbox is always ready',
+    ])
+  })
+
+  test('counts the live keys and tells what may not have been meant', async () => {
+    const { code, stdout } = await countersign(['doctor'], {
+      cwd: makeFolder(),
+      env: { API_KEYS: SECRETS.API_KEYS, SMS_PROVIDRE: 'twilio' },
+    })
+    expect(code).toBe(0)
+    expect(stdout).toContain('ok    keys: 1 live\n')
+    expect(stdout).toContain('note  settings: SMS_PROVIDRE is not a setting: did you mean SMS_PROVIDER?\n')
+  })
+
+  test('with an account that Twilio knows its line is ok, exit code 0, and nothing is sent', async () => {
+    const vendor = await vendorOf(200, { status: 'active' })
+    const { code, stdout } = await countersign(['doctor'], { cwd: makeFolder(), env: vendor.settings })
+    expect(stdout).toContain('ok    provider twilio: account AC0123… is active\n')
+    expect(code).toBe(0)
+    expect(vendor.requests.map((request) => request.split(' ')[0])).toEqual(['GET'])
+  })
+
+  test.for([
+    ['an auth token', {}],
+    ['an API key', APIKEY],
+  ] as const)(
+    'with %s that Twilio refuses it says FAIL, exit code 1, sends nothing and shows no secret',
+    async ([, more]) => {
+      const vendor = await vendorOf(401, { code: 20003, message: 'Authenticate', status: 401 })
+      const env = { ...SECRETS, ...vendor.settings, ...more }
+      const { code, stdout, stderr } = await countersign(['doctor'], { cwd: makeFolder(), env })
+      expect({ code, stderr }).toEqual({ code: 1, stderr: '' })
+      expect(stdout).toContain('FAIL  provider twilio: account AC0123…: 20003\n')
+      expect(stdout.match(/^FAIL/gm)).toHaveLength(1)
+      expect(vendor.requests.length).toBeGreaterThan(0)
+      for (const request of vendor.requests) expect(request).toMatch(/^GET /)
+      const { TWILIO_AUTH_TOKEN = '', TWILIO_ACCOUNT_SID = '' } = vendor.settings
+      for (const secret of [...Object.values({ ...SECRETS, ...more }), TWILIO_AUTH_TOKEN, TWILIO_ACCOUNT_SID])
+        expect(stdout).not.toContain(secret.slice(0, 12))
+    },
+  )
+
+  test('where Twilio cannot be reached it says FAIL, exit code 1', async () => {
+    const vendor = await vendorOf(200, {})
+    vendor.close()
+    const { code, stdout } = await countersign(['doctor'], { cwd: makeFolder(), env: vendor.settings })
+    expect(stdout).toContain('FAIL  provider twilio: account AC0123…: ECONNREFUSED\n')
+    expect(code).toBe(1)
+  })
+})
