@@ -51,7 +51,7 @@ process.env['BENCH_API_KEY'] = apiKey
 const secretKey = randomBytes(32).toString('base64url')
 const bench = import.meta.dirname
 export const serverDir = join(bench, '../server')
-const countersignEntry = join(serverDir, 'src/cli/main.ts')
+const countersignEntry = join(serverDir, 'countersign.mjs')
 
 /** Whether there is a Countersign to measure. */
 export function serverExists(): boolean {
@@ -101,7 +101,8 @@ export async function startTarget(options: StartOptions): Promise<Running> {
 }
 
 function command(target: Target): string[] {
-  if (target === 'countersign') return [countersignEntry, 'serve']
+  // As `npm start` starts it.
+  if (target === 'countersign') return ['--max-semi-space-size=8', countersignEntry, 'serve']
   return [join(bench, 'servers', target === 'floor' ? 'floor.ts' : 'better-auth.ts')]
 }
 

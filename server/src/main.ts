@@ -194,7 +194,10 @@ function makeLog(config: Config, logTo: DestinationStream | undefined): Logger {
   if (logTo) return pino(options, logTo)
   const out = pino.destination(LOG_OUT)
   // A log that cannot be written (a full disk, a closed pipe) loses lines; it does not stop the server.
-  out.on('error', () => {})
+  // At exit sonic-boom tries to write what is left until it succeeds, so after an error nothing is left to write.
+  const flushSync = out.flushSync.bind(out)
+  out.on('error', () => (out.flushSync = () => {}))
+  out.on('write', () => (out.flushSync = flushSync))
   return pino(options, out)
 }
 

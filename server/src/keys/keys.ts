@@ -35,7 +35,7 @@ const CACHE_MS = 2_000
 const CACHE_MAX = 1_000
 const HINT_CHARS = 10
 /** `sk_` or `pk_` and something long; anything else is not worth a look in the store. */
-const SHAPE = /^(?:sk|pk)_[A-Za-z0-9_-]{20,128}$/
+const SHAPE = /^(?:sk|pk)_[A-Za-z0-9_-]{20,200}$/
 
 /** Issues, finds and revokes API keys. */
 export class Keys {

@@ -1,7 +1,9 @@
 import { readdirSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
 import { VERSION } from '../../src/version.ts'
-import { countersign, endAll, makeFolder } from './cli.ts'
+import { countersign, endAll, execute, makeFolder } from './cli.ts'
 
 /** Every command, and the words that its help must explain, each on a line of its own. */
 const COMMANDS: Readonly<Record<string, readonly string[]>> = {
@@ -95,6 +97,15 @@ describe.concurrent('words that no command knows', () => {
       stderr: 'Countersign needs Node 24 or later; this is Node 22.5.1\n',
     })
   })
+})
+
+test('`npm run countersign` of the README is this command line', async () => {
+  const root = join(import.meta.dirname, '../../..')
+  const { code, stdout } = await execute('npm', ['run', '-s', 'countersign', '--', '--version'], {
+    cwd: root,
+    env: { HOME: folder, TMPDIR: tmpdir() },
+  })
+  expect({ code, stdout }).toEqual({ code: 0, stdout: `${VERSION}\n` })
 })
 
 test('neither help nor a refused word makes a file', () => {

@@ -33,22 +33,17 @@ function namedKeys(stderr: string): string[] {
 }
 
 describe.concurrent('broken settings', () => {
-  test.for([
-    'serve',
-    'serve --dev',
-    'migrate',
-    'doctor',
-    'keys list',
-    'send +14155552671',
-    'check ver_x 123456',
-  ])('`%s` names every bad setting at once, exit code 1, and makes no file', async (line) => {
-    const cwd = makeFolder()
-    const { code, stdout, stderr } = await countersign(line.split(' '), { cwd, env: BROKEN })
-    expect({ code, stdout }).toEqual({ code: 1, stdout: '' })
-    expect(namedKeys(stderr).sort()).toEqual(Object.keys(BROKEN).sort())
-    expect(stderr).toContain('docs/configuration.md')
-    expect(readdirSync(cwd)).toEqual([])
-  })
+  test.for(['serve', 'migrate', 'doctor', 'keys list', 'send +14155552671'])(
+    '`%s` names every bad setting at once, exit code 1, and makes no file',
+    async (line) => {
+      const cwd = makeFolder()
+      const { code, stdout, stderr } = await countersign(line.split(' '), { cwd, env: BROKEN })
+      expect({ code, stdout }).toEqual({ code: 1, stdout: '' })
+      expect(namedKeys(stderr).sort()).toEqual(Object.keys(BROKEN).sort())
+      expect(stderr).toContain('docs/configuration.md')
+      expect(readdirSync(cwd)).toEqual([])
+    },
+  )
 
   test('a bad line of .env is named like any other', async () => {
     const cwd = makeFolder()
@@ -77,7 +72,6 @@ describe.concurrent('NODE_ENV=production', () => {
     ['the mock provider as the second choice', { SMS_PROVIDER: 'twilio,mock' }, ['SMS_PROVIDER']],
     ['mock mode', { SMS_MOCK_MODE: 'true' }, ['SMS_MOCK_MODE']],
     ['no secret key', { SECRET_KEY: undefined }, ['SECRET_KEY']],
-    ['an empty secret key', { SECRET_KEY: '' }, ['SECRET_KEY']],
     ['a guessable secret key', { SECRET_KEY: 'changeme'.repeat(5) }, ['SECRET_KEY']],
     [
       'no provider at all',
@@ -85,7 +79,6 @@ describe.concurrent('NODE_ENV=production', () => {
       ['SMS_PROVIDER'],
     ],
     ['a provider without its password', { TWILIO_AUTH_TOKEN: undefined }, ['TWILIO_AUTH_TOKEN']],
-    ['a provider without a sender', { TWILIO_PHONE_NUMBER: undefined }, ['TWILIO_PHONE_NUMBER']],
     ['a provider with an account that is none', { TWILIO_ACCOUNT_SID: 'AC123' }, ['TWILIO_ACCOUNT_SID']],
     ['a provider this version does not have', { SMS_PROVIDER: 'sns' }, ['SMS_PROVIDER']],
     [

@@ -43,13 +43,18 @@ const R3 = 'R3: of 1,000 concurrent wrong guesses exactly 5 are judged'
 const R4 = 'R4: of 1,000 concurrent right guesses exactly one approves'
 const R5 =
   'R5: 499 wrong and 1 right at once: at most 5 judged, at most 1 approved, never locked and approved'
+const RACE = 'approve and cancel at once: exactly one wins'
+
 const SINCE = 'hits before `since` do not count for its rule, and count for the others'
 
 /** What each breakage must be caught by, and what it must not disturb: everything else. */
 const EXPECTED: Record<string, readonly string[]> = {
   'verify store: right': [],
-  'verify store: read-then-write': [R4, R3, R5],
-  'verify store: always-canceled': ['A10: a second end of the same verification changes nothing and says so'],
+  'verify store: read-then-write': [R4, R3, R5, RACE],
+  'verify store: always-canceled': [
+    'A10: a second end of the same verification changes nothing and says so',
+    RACE,
+  ],
   'verify store: not-unique': ['200 concurrent opens for one number: one opens, all see it'],
   'verify store: fresh-budget': [
     'R8, R9: the number’s budget survives cancel, expiry and new verifications over all services and purposes',
@@ -65,6 +70,7 @@ const EXPECTED: Record<string, readonly string[]> = {
   ],
   'verify store: not-consumed': [
     R4,
+    RACE,
     'R13: an approved code is used for ever, also after a restart',
     'latest and latestApproved look at one number of one service',
   ],

@@ -7,6 +7,8 @@ import { CountersignError } from '../../primitives/errors.ts'
 /** A batch is closed after this many units, so that one flood cannot hold the event loop for long. */
 const BATCH_MAX = 256
 const BUSY_TIMEOUT_MS = 2_500
+const SQLITE_BUSY = 5
+const RETRY_MS = 10
 
 type Unit = {
   readonly work: () => unknown
@@ -39,7 +41,7 @@ export class SqliteDatabase {
   constructor(path: string, synchronous: 'full' | 'normal') {
     if (path !== ':memory:') mkdirSync(dirname(path), { recursive: true })
     this.#db = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS })
-    this.#db.exec('PRAGMA journal_mode = WAL')
+    whenFree(() => this.#db.exec('PRAGMA journal_mode = WAL'))
     this.#db.exec(`PRAGMA synchronous = ${synchronous === 'full' ? 'FULL' : 'NORMAL'}`)
     this.#db.exec('PRAGMA cache_size = -4000')
     this.#db.exec('PRAGMA temp_store = MEMORY')
@@ -170,4 +172,18 @@ function guarded<T>(work: () => T): T {
 function unavailable(cause: unknown): CountersignError {
   const detail = 'The store cannot be reached at the moment'
   return new CountersignError('store_unavailable', detail, { retryAfterSeconds: 1 }, cause)
+}
+
+/** SQLite does not wait by itself where two processes make a new file at once and both turn on its log. */
+function whenFree(work: () => void): void {
+  const pause = new Int32Array(new SharedArrayBuffer(4))
+  for (let waitedMs = 0; ; waitedMs += RETRY_MS) {
+    try {
+      return work()
+    } catch (error) {
+      const isBusy = error instanceof Error && 'errcode' in error && error.errcode === SQLITE_BUSY
+      if (!isBusy || waitedMs >= BUSY_TIMEOUT_MS) throw error
+      Atomics.wait(pause, 0, 0, RETRY_MS)
+    }
+  }
 }

@@ -44,6 +44,7 @@ export class SqlitePurge {
     for (const walk of this.#walks) {
       for (let done = false; !done;) {
         const step = await this.#db.write(() => walk.step(now))
+        walk.at = step.next
         deleted += step.deleted
         done = step.done
       }
@@ -79,7 +80,8 @@ function deleteOwned(db: SqliteDatabase, prefix: string) {
 class Walk {
   readonly #select
   readonly #delete
-  #at = ''
+  /** Where the next step begins; moved once a step is durable. */
+  at = ''
 
   constructor(db: SqliteDatabase, table: string, key: string) {
     this.#select = db.prepare(
@@ -89,16 +91,12 @@ class Walk {
     this.#delete = db.prepare(`DELETE FROM ${table} WHERE ${key} > ? AND ${key} <= ? AND expires_at <= ?`)
   }
 
-  step(now: number): { deleted: number; done: boolean } {
-    const row = this.#select.get(this.#at)
+  step(now: number): { deleted: number; done: boolean; next: string } {
+    const row = this.#select.get(this.at)
     const last = row?.['last']
-    if (typeof last !== 'string') {
-      this.#at = ''
-      return { deleted: 0, done: true }
-    }
-    const deleted = Number(this.#delete.run(this.#at, last, now).changes)
+    if (typeof last !== 'string') return { deleted: 0, done: true, next: '' }
+    const deleted = Number(this.#delete.run(this.at, last, now).changes)
     const done = Number(row?.['seen']) < CHUNK
-    this.#at = done ? '' : last
-    return { deleted, done }
+    return { deleted, done, next: done ? '' : last }
   }
 }

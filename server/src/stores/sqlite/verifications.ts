@@ -162,20 +162,22 @@ export class SqliteVerifications implements VerifyStore {
     return this.#db.read(() => {
       const now = this.#clock.now()
       const cursor = filter.cursor ?? '~'
-      const rows: Row[] =
+      const rows =
         filter.to === undefined
-          ? this.#sql.listAll.all(filter.service, cursor, LIST_WINDOW)
-          : this.#sql.listPhone.all(filter.to, filter.service, cursor, LIST_WINDOW)
-      const matching: Verification[] = []
+          ? this.#sql.listAll.iterate(filter.service, cursor, LIST_WINDOW)
+          : this.#sql.listPhone.iterate(filter.to, filter.service, cursor, LIST_WINDOW)
+      const data: Verification[] = []
+      let looked = 0
+      let last: string | null = null
       for (const row of rows) {
         const verification = toVerification(row, now)
-        if (filter.status === undefined || verification.status === filter.status) matching.push(verification)
-        if (matching.length > filter.limit) break
+        const matches = filter.status === undefined || verification.status === filter.status
+        if (matches && data.length === filter.limit) return { data, nextCursor: data.at(-1)?.id ?? null }
+        if (matches) data.push(verification)
+        last = verification.id
+        looked++
       }
-      const data = matching.slice(0, filter.limit)
-      if (matching.length > filter.limit) return { data, nextCursor: data.at(-1)?.id ?? null }
-      const last = rows.length === LIST_WINDOW ? rows.at(-1) : undefined
-      return { data, nextCursor: last ? String(last['id']) : null }
+      return { data, nextCursor: looked === LIST_WINDOW ? last : null }
     })
   }
 
