@@ -39,7 +39,7 @@ export async function keptDevKeys(dataDir: string, keys: Keys): Promise<DevKeys>
  * none ever sees the file half written.
  */
 function keepFirst(dataDir: string, path: string, text: string): void {
-  mkdirSync(dataDir, { recursive: true })
+  mkdirSync(dataDir, { recursive: true, mode: 0o700 })
   const draft = `${path}.${randomBytes(6).toString('hex')}`
   writeFileSync(draft, text, { mode: 0o600, flag: 'wx', flush: true })
   try {

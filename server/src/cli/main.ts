@@ -1,4 +1,4 @@
-#!/usr/bin/env -S node --max-semi-space-size=8
+#!/usr/bin/env node
 import nodeModule from 'node:module'
 import { defineCommand } from 'citty'
 import { VERSION } from '../version.ts'

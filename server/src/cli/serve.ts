@@ -8,6 +8,7 @@ import { messageOf, settingsOrExit, storeProblem } from './run.ts'
 /** Everything under way is finished or given up within this after a signal to stop, and within ten seconds at all. */
 const DRAIN_MS = 9_500
 const CUT_MS = 8_000
+const CLOSE_MS = 500
 
 export const serve = defineCommand({
   meta: {
@@ -32,6 +33,7 @@ export const serve = defineCommand({
       if (config.dev.mode) console.log(banner(countersign, port))
       closeWithGrace({ delay: DRAIN_MS, logger: false }, async ({ err }) => {
         if (err) countersign.log.fatal({ err }, 'stopping')
+        const deadline = performance.now() + DRAIN_MS
         // What holds nothing, or never finishes, is cut in time for the rest to end well.
         const cut = setTimeout(() => app.server.closeAllConnections(), CUT_MS)
         // A connection that was answering when the stop came is idle after it, and is closed then.
@@ -39,7 +41,8 @@ export const serve = defineCommand({
         await app.close()
         clearTimeout(cut)
         clearInterval(idle)
-        await countersign.close(DRAIN_MS - CUT_MS)
+        // A send whose request has been answered gets what is left of the time, less a moment to close.
+        await countersign.close(Math.max(0, deadline - performance.now() - CLOSE_MS))
         await new Promise((resolve) => countersign.log.flush(resolve))
       })
     } catch (error) {

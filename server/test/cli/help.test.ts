@@ -1,5 +1,4 @@
 import { readdirSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
 import { VERSION } from '../../src/version.ts'
@@ -103,7 +102,7 @@ test('`npm run countersign` of the README is this command line', async () => {
   const root = join(import.meta.dirname, '../../..')
   const { code, stdout } = await execute('npm', ['run', '-s', 'countersign', '--', '--version'], {
     cwd: root,
-    env: { HOME: folder, TMPDIR: tmpdir() },
+    env: { HOME: makeFolder() },
   })
   expect({ code, stdout }).toEqual({ code: 0, stdout: `${VERSION}\n` })
 })

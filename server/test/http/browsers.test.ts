@@ -56,6 +56,25 @@ describe('CORS', () => {
     expect(headers['access-control-allow-origin']).toBeUndefined()
   })
 
+  test('a page that only a key of its own names may call with that key, and with no other', async () => {
+    const server = await startServer()
+    expect((await preflight(server, APP)).headers['access-control-allow-origin']).toBeUndefined()
+    const { token, key } = await server.countersign.keys.create('publishable', { origins: [APP] })
+    server.clock.advance(3)
+    expect((await preflight(server, APP)).headers['access-control-allow-origin']).toBe(APP)
+    const call = (as: string, origin: string) =>
+      server.api('POST', '/v1/phones/lookup', {
+        key: as,
+        headers: { origin },
+        body: { phone: '+14155552671' },
+      })
+    expect((await call(token, APP)).status).toBe(200)
+    expect((await call(token, EVIL)).status).toBe(403)
+    expect((await call('pk', APP)).status).toBe(403)
+    await server.countersign.keys.revoke(key.id)
+    expect((await preflight(server, APP)).headers['access-control-allow-origin']).toBeUndefined()
+  })
+
   test('an answer names the origin, and lets its page read the headers that help', async () => {
     const server = await startServer({ settings: { CORS_ORIGINS: APP } })
     const answer = await server.api('POST', '/v1/verifications', {

@@ -39,7 +39,7 @@ export class SqliteDatabase {
    * a power cut; `normal` survives a killed process, and may lose the last moments at a power cut.
    */
   constructor(path: string, synchronous: 'full' | 'normal') {
-    if (path !== ':memory:') mkdirSync(dirname(path), { recursive: true })
+    if (path !== ':memory:') mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
     this.#db = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS })
     whenFree(() => this.#db.exec('PRAGMA journal_mode = WAL'))
     this.#db.exec(`PRAGMA synchronous = ${synchronous === 'full' ? 'FULL' : 'NORMAL'}`)

@@ -1,5 +1,6 @@
 import { importJWK } from 'jose'
 import { describe, expect, test } from 'vitest'
+import { STATUS } from '../../../src/http/errors.ts'
 import { openSqlite, type Store } from '../../../src/stores/sqlite/store.ts'
 import { FakeClock } from '../../fake-clock.ts'
 import { phoneOf, startServer } from '../../helpers/server.ts'
@@ -121,5 +122,19 @@ describe('GET /docs', () => {
     const without = await startServer({ settings: { DOCS_ENABLED: 'false' } })
     for (const path of ['/docs', '/docs/', '/openapi.json'])
       expect((await without.api('GET', path, { key: 'none' })).status).toBe(404)
+  })
+})
+
+describe('GET /docs/errors', () => {
+  test('has every code that the type of a problem points at, with its status', async () => {
+    const server = await startServer()
+    const { body: problem } = await server.api<WireProblem>('GET', '/v1/verifications', { key: 'none' })
+    const [page, anchor] = String(Reflect.get(problem, 'type')).split('#')
+    const { payload, headers } = await server.app.inject({ url: page ?? '' })
+    expect(headers['content-type']).toContain('text/html')
+    expect(payload).toContain(`id="${anchor}"><td><code>unauthorized</code><td>401`)
+    for (const [code, status] of Object.entries(STATUS)) {
+      expect(payload).toContain(`<tr id="${code}"><td><code>${code}</code><td>${status}`)
+    }
   })
 })

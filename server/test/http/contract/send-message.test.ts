@@ -19,6 +19,28 @@ function send<T = WireMessage>(server: TestServer, body: object, call: Call = {}
 }
 
 describe('POST /v1/messages', () => {
+  test('F13: is answered by the deadline, and the send goes on', async () => {
+    const late = Promise.withResolvers<void>()
+    const slow = makeScriptedProvider('slow')
+    const provider = {
+      ...slow,
+      send: async (...given: Parameters<typeof slow.send>) => {
+        await late.promise
+        return slow.send(...given)
+      },
+    }
+    const server = await startServer({
+      settings: { START_DEADLINE_MS: '500' },
+      overrides: { providers: [provider] },
+    })
+    const { status, body } = await send(server, { to: TO, body: 'hello' })
+    expect({ status, sent: body.status }).toEqual({ status: 202, sent: 'sending' })
+    late.resolve()
+    await expect
+      .poll(async () => (await server.api<WireMessage>('GET', `/v1/messages/${body.id}`)).body.status)
+      .toBe('accepted')
+  })
+
   test('answers 202 with every member of the contract, and the text arrives as it was written', async () => {
     const server = await startServer()
     const text = 'Your table is ready.\nSee you – Zoë \u{1f374}'
