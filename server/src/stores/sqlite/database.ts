@@ -43,7 +43,6 @@ export class SqliteDatabase {
     this.#db = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS })
     whenFree(() => this.#db.exec('PRAGMA journal_mode = WAL'))
     this.#db.exec(`PRAGMA synchronous = ${synchronous === 'full' ? 'FULL' : 'NORMAL'}`)
-    this.#db.exec('PRAGMA cache_size = -4000')
     this.#db.exec('PRAGMA temp_store = MEMORY')
     // Pages that many requests change are copied into the database once in 16 MB of log, not once in 4.
     this.#db.exec('PRAGMA wal_autocheckpoint = 4000')
