@@ -1,7 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
+import { endAll, makeFolder, running } from '../helpers/scratch.ts'
+
+export { endAll, makeFolder }
 
 /** The command line as it is in the sources. */
 export const MAIN = join(import.meta.dirname, '../../src/cli/main.ts')
@@ -44,30 +45,6 @@ export type Wire = {
   readonly preview_code?: string
   readonly checks_left: number
   readonly data: readonly { readonly body: string }[]
-}
-
-const running = new Set<ChildProcess>()
-const folders: string[] = []
-
-/** A new empty folder, deleted by `endAll`. */
-export function makeFolder(): string {
-  const folder = mkdtempSync(join(tmpdir(), 'countersign-cli-'))
-  folders.push(folder)
-  return folder
-}
-
-/** Ends what still runs and deletes every folder: the `afterAll` of a file that uses any of this. */
-export async function endAll(): Promise<void> {
-  await Promise.all(
-    [...running].map(
-      (child) =>
-        new Promise((resolve) => {
-          child.once('exit', resolve)
-          child.kill('SIGKILL')
-        }),
-    ),
-  )
-  for (const folder of folders.splice(0)) rmSync(folder, { recursive: true, force: true })
 }
 
 /** Runs `countersign …` to its end. One that does not end is killed, which `signal` then tells. */

@@ -1,8 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { closeSync, openSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Pool } from 'undici'
+import { endAll, makeFolder, running } from './scratch.ts'
+
+export { endAll as endProcesses, makeFolder }
 
 /** The settings' secret of every server process, so that a test can derive what the server derives. */
 export const SECRET_KEY = 'secret-of-the-process-tests-of-32-characters-or-more'
@@ -241,30 +243,6 @@ export class ServerProcess {
   again(options: ProcessOptions = {}): Promise<ServerProcess> {
     return ServerProcess.start({ ...this.#options, folder: this.folder, ...options })
   }
-}
-
-const running = new Set<ChildProcess>()
-const folders: string[] = []
-
-/** A new temporary folder, deleted by `endProcesses`. */
-export function makeFolder(): string {
-  const folder = mkdtempSync(join(tmpdir(), 'countersign-process-'))
-  folders.push(folder)
-  return folder
-}
-
-/** Ends every process that still runs and deletes every folder: the `afterAll` of a file that starts any. */
-export async function endProcesses(): Promise<void> {
-  await Promise.all(
-    [...running].map(
-      (child) =>
-        new Promise((resolve) => {
-          child.once('exit', resolve)
-          child.kill('SIGKILL')
-        }),
-    ),
-  )
-  for (const folder of folders.splice(0)) rmSync(folder, { recursive: true, force: true })
 }
 
 /** The n-th of eight million numbers of the United States that are valid and take texts. */
