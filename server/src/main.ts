@@ -12,7 +12,8 @@ import type { Provider } from './messaging/provider.ts'
 import { type Clock, systemClock } from './primitives/clock.ts'
 import { makeKeyRing } from './primitives/secrets.ts'
 import { makeInbox } from './providers/inbox.ts'
-import { openSqlite, type Store } from './stores/sqlite/store.ts'
+import { openSqlite } from './stores/sqlite/store.ts'
+import type { Store } from './stores/store.ts'
 import { WrongRateAlarm } from './verify/alarm.ts'
 import type { VerifySettings } from './verify/deps.ts'
 import { Rules } from './verify/rules.ts'
@@ -53,16 +54,15 @@ const GRACE_MS = 8_000
 
 /** Puts the parts together: config → store → providers → services. Rejects when a part cannot be made. */
 export async function compose(config: Config, overrides: Overrides = {}): Promise<Countersign> {
-  const clock = overrides.clock ?? systemClock
   const log = makeLog(config, overrides.logTo)
   for (const warning of config.warnings) log.warn(warning)
   const metrics = makeMetrics()
   const secret = config.secrets.secretKey ?? keptSecret(config.dataDir)
   const ring = makeKeyRing(secret, config.secrets.previousSecretKeys)
+  const store = overrides.store ?? (await openStore(config, overrides.clock))
+  const clock = overrides.clock ?? store.clock
   const inbox = config.messaging.providers.includes('mock') ? makeInbox(clock) : undefined
   const providers = overrides.providers ?? (await makeProviders(config, inbox))
-  const store =
-    overrides.store ?? openSqlite({ ...config.store, retentionDays: config.retention.days, clock })
   const keys = new Keys(store.keys, clock, config.secrets.apiKeys)
   const devKeys =
     config.dev.mode && config.secrets.apiKeys.length === 0
@@ -124,6 +124,10 @@ export async function compose(config: Config, overrides: Overrides = {}): Promis
       await store.close()
     },
   }
+}
+
+async function openStore(config: Config, clock: Clock | undefined): Promise<Store> {
+  return openSqlite({ ...config.store, retentionDays: config.retention.days, clock: clock ?? systemClock })
 }
 
 async function makeProviders(config: Config, inbox: Inbox | undefined): Promise<Provider[]> {

@@ -6,3 +6,59 @@ export interface Clock {
 
 /** The machine's own clock. */
 export const systemClock: Clock = { now: () => Date.now() }
+
+const SYNC_EVERY_MS = 1_000
+/** An answer that took longer says too little about the time. */
+const ROUND_TRIP_MAX_MS = 1_000
+
+/**
+ * Another machine's clock, asked once a second and carried on in between by this process's monotonic clock: what
+ * this machine takes for the time of day, and what becomes of that, changes nothing. It is right to half a round
+ * trip. While nobody answers it goes on by itself.
+ */
+export class SyncedClock implements Clock {
+  readonly #read: () => Promise<number>
+  #offsetMs: number
+  #timer: NodeJS.Timeout | undefined
+  #stopped = false
+
+  private constructor(read: () => Promise<number>) {
+    this.#read = read
+    this.#offsetMs = Number.NaN
+  }
+
+  /** Asks for the time and resolves when it is known; rejects when nobody tells it. */
+  static async start(read: () => Promise<number>): Promise<SyncedClock> {
+    const clock = new SyncedClock(read)
+    await clock.#sync()
+    if (Number.isNaN(clock.#offsetMs)) await clock.#sync(Infinity)
+    const again = () => {
+      if (clock.#stopped) return
+      const next = () =>
+        clock
+          .#sync()
+          .catch(() => {})
+          .then(again)
+      clock.#timer = setTimeout(() => void next(), SYNC_EVERY_MS).unref()
+    }
+    again()
+    return clock
+  }
+
+  now(): number {
+    return Math.round(performance.now() + this.#offsetMs)
+  }
+
+  /** Asks no more. */
+  stop(): void {
+    this.#stopped = true
+    clearTimeout(this.#timer)
+  }
+
+  async #sync(roundTripMaxMs = ROUND_TRIP_MAX_MS): Promise<void> {
+    const asked = performance.now()
+    const time = await this.#read()
+    const answered = performance.now()
+    if (answered - asked <= roundTripMaxMs) this.#offsetMs = time - (asked + answered) / 2
+  }
+}

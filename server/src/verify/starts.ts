@@ -100,8 +100,8 @@ export class Starts {
   async #start(wanted: Wanted): Promise<Started> {
     const { store, settings, messenger, counters, rules } = this.#deps
     const { phone, purpose, channel, caller } = wanted
-    const pending = await store.pending(caller.service, phone.e164, purpose)
-    if (pending) return this.#sendAgain(pending, phone, channel, caller)
+    const { current, approvedAt } = await store.situation(caller.service, phone.e164, purpose)
+    if (current?.status === 'pending') return this.#sendAgain(current, phone, channel, caller)
     const testCode = settings.testNumbers.get(phone.e164)
     if (testCode !== undefined) {
       const { draft } = this.#draft(wanted, ALLOW, testCode)
@@ -109,7 +109,6 @@ export class Starts {
     }
 
     const planned = messenger.plan(channel)
-    const approvedAt = await store.newestApproval(phone.e164)
     const taken = await takeOrThrow(counters, rules.send(phone.e164, 1, caller, approvedAt))
     const decision = decide(this.#deps.guard, phone, channel)
     const { draft, code } = this.#draft(wanted, decision)

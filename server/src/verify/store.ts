@@ -33,11 +33,23 @@ export type Draft = {
 
 /** One guess to be judged. */
 export type Guess = {
-  /** The verification as it was read; only what never changes in it is relied on. */
-  readonly verification: Verification
-  readonly digest: Buffer
-  /** The wrong-guess budget of the destination, over all its verifications; absent for test numbers. */
-  readonly budget?: Rule
+  readonly id: string
+  /** The caller's: another service's verification does not exist for it. */
+  readonly service: string
+  /** The guess under every secret that is known; the verification's own is one of them, or none is right. */
+  readonly digests: readonly Buffer[]
+  /** The wrong-guess budget of the destination, over all its verifications. */
+  readonly budget: Rule
+  /** Numbers without a budget, E.164. */
+  readonly unlimited: readonly string[]
+}
+
+/** What a start needs to know of a number before it begins. */
+export type Situation = {
+  /** The pending verification of the service, number and purpose; without one, the newest. */
+  readonly current: Verification | undefined
+  /** When the newest verification of the number, over all services and purposes, was approved; undefined if it was not. */
+  readonly approvedAt: number | undefined
 }
 
 /** What the store decided about a guess; `judged` tells whether the code was compared at all. */
@@ -71,10 +83,8 @@ export type Claim =
  * verification reads as `expired` whether or not anything has swept it.
  */
 export interface VerifyStore {
-  /** The pending verification of a service, number and purpose. */
-  pending(service: string, to: string, purpose: string): Promise<Verification | undefined>
-  /** When the newest verification of a number, over all services and purposes, was approved; undefined if it was not. */
-  newestApproval(to: string): Promise<number | undefined>
+  /** Where a number stands with a service and purpose. */
+  situation(service: string, to: string, purpose: string): Promise<Situation>
   /** Inserts the verification complete; `opened` is false when another pending one was there first. */
   open(draft: Draft): Promise<{ opened: boolean; verification: Verification }>
   /**
@@ -89,13 +99,13 @@ export interface VerifyStore {
   retract(id: string): Promise<void>
   /** Ends a pending verification because nothing could be sent. */
   fail(id: string): Promise<Verification>
-  /** Counts the guess, compares it and decides, in one atomic step. */
-  judge(guess: Guess): Promise<Verdict>
+  /** Counts the guess, compares it and decides, in one atomic step; undefined when the service has no such verification. */
+  judge(guess: Guess): Promise<Verdict | undefined>
   /** Ends a pending verification; `canceled` is false when it had ended before. */
   cancel(id: string): Promise<{ canceled: boolean; verification: Verification }>
   find(id: string): Promise<Verification | undefined>
   /** The newest verification of a number, whatever became of it. */
-  latest(service: string, to: string, purpose?: string): Promise<Verification | undefined>
+  latest(service: string, to: string): Promise<Verification | undefined>
   /** The newest approved one. */
   latestApproved(service: string, to: string): Promise<Verification | undefined>
   /** Newest first, after the cursor. A page may be short although more follows; `nextCursor` tells. */

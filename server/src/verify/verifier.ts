@@ -50,19 +50,16 @@ export class Verifier {
     return this.#checks.check(id, code, caller)
   }
 
-  /** Judges a guess for the newest verification of a number and purpose. For backends only. */
+  /** Judges a guess for the pending, or else the newest verification of a number and purpose. For backends only. */
   async checkByNumber(
     request: { to: string; country?: string; code: string; purpose?: Purpose },
     caller: Caller = BACKEND,
   ): Promise<Checked> {
     const { to, country, code, purpose = 'verify' } = request
     const phone = parsePhone(to, { field: 'to', ...(country === undefined ? {} : { country }) })
-    const { store } = this.#deps
-    const found =
-      (await store.pending(caller.service, phone.e164, purpose)) ??
-      (await store.latest(caller.service, phone.e164, purpose))
-    if (!found) throw notFound()
-    return this.#checks.check(found.id, code, caller)
+    const { current } = await this.#deps.store.situation(caller.service, phone.e164, purpose)
+    if (!current) throw notFound()
+    return this.#checks.check(current.id, code, caller)
   }
 
   /** Ends a pending verification. Throws `not_found`, and `verification_ended` when it had ended before. */

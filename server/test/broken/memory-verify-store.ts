@@ -7,6 +7,7 @@ import type {
   Draft,
   Guess,
   ResendRefusal,
+  Situation,
   Verdict,
   VerifyStore,
 } from '../../src/verify/store.ts'
@@ -30,13 +31,14 @@ export class MemoryVerifyStore implements VerifyStore {
     this.clock = clock
   }
 
-  async pending(service: string, to: string, purpose: string): Promise<Verification | undefined> {
-    return this.pendingNow(service, to, purpose)
-  }
-
-  async newestApproval(to: string): Promise<number | undefined> {
-    const found = this.newest((row) => row.to === to)
-    return found?.status === 'approved' ? (found.decidedAt ?? undefined) : undefined
+  async situation(service: string, to: string, purpose: string): Promise<Situation> {
+    const newest = this.newest((row) => row.to === to)
+    return {
+      current:
+        this.pendingNow(service, to, purpose) ??
+        this.newest((row) => row.service === service && row.to === to && row.purpose === purpose),
+      approvedAt: newest?.status === 'approved' ? (newest.decidedAt ?? undefined) : undefined,
+    }
   }
 
   async open(draft: Draft): Promise<{ opened: boolean; verification: Verification }> {
@@ -84,11 +86,10 @@ export class MemoryVerifyStore implements VerifyStore {
     return { canceled: ended, verification }
   }
 
-  async judge({ verification, digest, budget }: Guess): Promise<Verdict> {
-    const row = this.mustFind(verification.id)
-    const refusal = this.refusal(row, budget)
-    if (refusal) return refusal
-    return this.decide(row, digest, budget)
+  async judge(guess: Guess): Promise<Verdict | undefined> {
+    const row = this.rows.get(guess.id)
+    if (row?.service !== guess.service) return undefined
+    return this.refusal(row, guess) ?? this.decide(row, guess)
   }
 
   async find(id: string): Promise<Verification | undefined> {
@@ -96,10 +97,8 @@ export class MemoryVerifyStore implements VerifyStore {
     return row && this.view(row)
   }
 
-  async latest(service: string, to: string, purpose?: string): Promise<Verification | undefined> {
-    return this.newest(
-      (row) => row.service === service && row.to === to && (purpose ?? row.purpose) === row.purpose,
-    )
+  async latest(service: string, to: string): Promise<Verification | undefined> {
+    return this.newest((row) => row.service === service && row.to === to)
   }
 
   async latestApproved(service: string, to: string): Promise<Verification | undefined> {
@@ -178,23 +177,22 @@ export class MemoryVerifyStore implements VerifyStore {
   }
 
   /** Why a guess is not judged at all; undefined when it is. */
-  protected refusal(row: Row, budget: Rule | undefined): Verdict | undefined {
+  protected refusal(row: Row, { budget, unlimited }: Guess): Verdict | undefined {
     const status = this.statusOf(row)
     // What has expired stays so, wherever the clock goes.
     row.status = status
     if (status !== 'pending')
       return { judged: false, reason: reasonOfEnded(status), verification: this.view(row) }
     const now = this.clock.now()
-    const refused = budget && refusing([budget], this.budgets.get(row.to) ?? [], now)
-    return (
-      refused && { judged: false, reason: 'budget_spent', retryAfterSeconds: waitSeconds(refused.at, now) }
-    )
+    const refused = !unlimited.includes(row.to) && refusing([budget], this.budgets.get(row.to) ?? [], now)
+    if (!refused) return undefined
+    return { judged: false, reason: 'budget_spent', retryAfterSeconds: waitSeconds(refused.at, now) }
   }
 
-  protected decide(row: Row, digest: Buffer, budget: Rule | undefined): Verdict {
+  protected decide(row: Row, { digests, budget, unlimited }: Guess): Verdict {
     const now = this.clock.now()
     row.guesses++
-    if (row.digest.equals(digest)) {
+    if (digests.some((digest) => row.digest.equals(digest))) {
       row.status = 'approved'
       row.decidedAt = now
       return { judged: true, reason: 'approved', verification: this.view(row) }
@@ -203,7 +201,8 @@ export class MemoryVerifyStore implements VerifyStore {
       row.status = 'locked'
       row.decidedAt = now
     }
-    if (budget) this.budgets.set(row.to, [now, ...(this.budgets.get(row.to) ?? [])].slice(0, budget.limit))
+    if (!unlimited.includes(row.to))
+      this.budgets.set(row.to, [now, ...(this.budgets.get(row.to) ?? [])].slice(0, budget.limit))
     return { judged: true, reason: 'wrong_code', verification: this.view(row) }
   }
 

@@ -14,14 +14,15 @@ const moment = () =>
 
 /** Reads, waits as a driver does, compares, and writes what it had read plus one (better-auth #8067, Supabase #2819). */
 class ReadThenWrite extends MemoryVerifyStore {
-  override async judge({ verification, digest, budget }: Guess): Promise<Verdict> {
-    const row = this.mustFind(verification.id)
-    const refusal = this.refusal(row, budget)
+  override async judge(guess: Guess): Promise<Verdict | undefined> {
+    const row = this.rows.get(guess.id)
+    if (row?.service !== guess.service) return undefined
+    const refusal = this.refusal(row, guess)
     if (refusal) return refusal
     const { guesses } = row
     await moment()
     row.guesses = guesses
-    return this.decide(row, digest, budget)
+    return this.decide(row, guess)
   }
 }
 

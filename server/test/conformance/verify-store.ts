@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import type { Draft, VerifyStore } from '../../src/verify/store.ts'
+import type { Draft, Guess, VerifyStore } from '../../src/verify/store.ts'
 import { makeId } from '../../src/primitives/ids.ts'
 import { FakeClock } from '../fake-clock.ts'
 
@@ -14,6 +14,14 @@ export type StoreFixture = {
 const RIGHT = Buffer.alloc(32, 7)
 const WRONG = Buffer.alloc(32, 8)
 const BUDGET = { name: 'wrong_checks_per_phone_day', limit: 20, windowSeconds: 86_400 }
+const guessOf = (id: string, digest: Buffer, changes: Partial<Guess> = {}): Guess => ({
+  id,
+  service: 'default',
+  digests: [digest],
+  budget: BUDGET,
+  unlimited: [],
+  ...changes,
+})
 let sendNumber = 0
 const counted = () => ({
   channel: 'sms' as const,
@@ -54,10 +62,14 @@ export function describeVerifyStore(name: string, make: (clock: FakeClock) => Pr
 
     const open = async (changes: Partial<Draft> = {}) =>
       (await store.open(draft(clock, changes))).verification
-    const guess = async (id: string, digest = WRONG) => {
-      const verification = await store.find(id)
-      if (!verification) throw new Error('no such verification')
-      return store.judge({ verification, digest, budget: BUDGET })
+    const guess = async (id: string, digest = WRONG, changes: Partial<Guess> = {}) => {
+      const verdict = await store.judge(guessOf(id, digest, changes))
+      if (!verdict) throw new Error('no such verification')
+      return verdict
+    }
+    const pending = async (to: string) => {
+      const { current } = await store.situation('default', to, 'verify')
+      return current?.status === 'pending' ? current : undefined
     }
 
     beforeEach(async () => {
@@ -81,7 +93,7 @@ export function describeVerifyStore(name: string, make: (clock: FakeClock) => Pr
         nonce: 'n',
       })
       expect(await store.find(made.id)).toEqual(made)
-      expect(await store.pending('default', made.to, 'verify')).toEqual(made)
+      expect(await pending(made.to)).toEqual(made)
     })
 
     test('200 concurrent opens for one number: one opens, all see it', async () => {
@@ -154,13 +166,17 @@ export function describeVerifyStore(name: string, make: (clock: FakeClock) => Pr
           service: `s${round % 3}`,
           ...(purposes[round % 3] ? { purpose: purposes[round % 3] ?? 'verify' } : {}),
         })
-        for (let i = 0; i < 4; i++) if ((await guess(made.id))?.judged) judged++
+        for (let i = 0; i < 4; i++)
+          if ((await guess(made.id, WRONG, { service: made.service })).judged) judged++
         if (round % 2 === 0) await store.cancel(made.id)
         else clock.advance(601)
       }
       expect(judged).toBe(20)
       const last = await open({ service: 'last' })
-      expect(await guess(last.id, RIGHT)).toMatchObject({ judged: false, reason: 'budget_spent' })
+      expect(await guess(last.id, RIGHT, { service: 'last' })).toMatchObject({
+        judged: false,
+        reason: 'budget_spent',
+      })
       expect(await store.find(last.id)).toMatchObject({ status: 'pending', guesses: 0 })
     })
 
@@ -178,7 +194,7 @@ export function describeVerifyStore(name: string, make: (clock: FakeClock) => Pr
       clock.advanceMs(600_100)
       expect(await guess(other.id, RIGHT)).toMatchObject({ judged: false, reason: 'expired' })
       expect(await store.find(other.id)).toMatchObject({ status: 'expired', decidedAt: other.expiresAt })
-      expect(await store.pending('default', other.to, 'verify')).toBeUndefined()
+      expect(await pending(other.to)).toBeUndefined()
     })
 
     test('F22: with the clock set back, a number still has one pending verification, and what expired stays so', async () => {
@@ -186,12 +202,12 @@ export function describeVerifyStore(name: string, make: (clock: FakeClock) => Pr
       clock.advance(601)
       expect(await guess(first.id, RIGHT)).toMatchObject({ reason: 'expired' })
       await open()
-      await store.cancel((await store.pending('default', first.to, 'verify'))?.id ?? '')
+      await store.cancel((await pending(first.to))?.id ?? '')
       clock.advance(-500)
       const opened = await store.open(draft(clock))
       expect(opened.opened).toBe(true)
       expect(await store.open(draft(clock))).toEqual({ opened: false, verification: opened.verification })
-      expect((await store.pending('default', first.to, 'verify'))?.id).toBe(opened.verification.id)
+      expect((await pending(first.to))?.id).toBe(opened.verification.id)
       expect(await guess(first.id, RIGHT)).toMatchObject({ reason: 'expired' })
     })
 
@@ -231,8 +247,8 @@ export function describeVerifyStore(name: string, make: (clock: FakeClock) => Pr
     test('approve and cancel at once: exactly one wins', async () => {
       for (let round = 0; round < 20; round++) {
         const verification = await open({ to: `+1415555${1000 + round}` })
-        // Each comes first in half of the rounds: read before, so that neither waits for more than the other.
-        const judge = () => store.judge({ verification, digest: RIGHT, budget: BUDGET })
+        // Each comes first in half of the rounds.
+        const judge = () => guess(verification.id, RIGHT)
         const cancel = () => store.cancel(verification.id)
         const [verdict, { canceled }] =
           round % 2 === 0
@@ -259,6 +275,53 @@ export function describeVerifyStore(name: string, make: (clock: FakeClock) => Pr
       expect((await store.resend(id, counted())).refused).toBe('no_sends_left')
       await store.retract(id)
       expect((await store.resend(id, counted())).refused).toBeNull()
+    })
+
+    test('a guess is right under any secret that is known', async () => {
+      const { id } = await open()
+      expect(await guess(id, WRONG, { digests: [WRONG, randomBytes(32)] })).toMatchObject({
+        reason: 'wrong_code',
+      })
+      expect(await guess(id, WRONG, { digests: [WRONG, RIGHT] })).toMatchObject({ reason: 'approved' })
+    })
+
+    test('another service’s verification is none, and its guesses are not spent', async () => {
+      const { id } = await open()
+      expect(await store.judge(guessOf(id, RIGHT, { service: 'other' }))).toBeUndefined()
+      expect(await store.judge(guessOf('ver_none', RIGHT))).toBeUndefined()
+      expect(await store.find(id)).toMatchObject({ status: 'pending', guesses: 0 })
+    })
+
+    test('a number without a budget spends none', async () => {
+      const { id, to } = await open()
+      expect(await guess(id, WRONG, { unlimited: [to] })).toMatchObject({ reason: 'wrong_code' })
+      expect(await store.budget(to, BUDGET)).toMatchObject({ remaining: 20 })
+    })
+
+    test('the situation of a number: what is pending, else what was last, and the newest approval over all', async () => {
+      const to = '+14155552671'
+      expect(await store.situation('default', to, 'verify')).toEqual({
+        current: undefined,
+        approvedAt: undefined,
+      })
+      const first = await open()
+      expect(await store.situation('default', to, 'verify')).toEqual({
+        current: first,
+        approvedAt: undefined,
+      })
+      await guess(first.id, RIGHT)
+      const approvedAt = clock.now()
+      clock.advance(1)
+      expect(await store.situation('default', to, 'verify')).toMatchObject({
+        current: { id: first.id },
+        approvedAt,
+      })
+      expect(await store.situation('other', to, 'login')).toEqual({ current: undefined, approvedAt })
+      const second = await open()
+      expect(await store.situation('default', to, 'verify')).toEqual({
+        current: second,
+        approvedAt: undefined,
+      })
     })
 
     test('R5, R11: a guess is for one id: the same digest on another is wrong', async () => {
@@ -321,7 +384,7 @@ export function describeVerifyStore(name: string, make: (clock: FakeClock) => Pr
       clock.advance(1)
       const second = await open()
       expect((await store.latest('default', first.to))?.id).toBe(second.id)
-      expect((await store.latest('default', first.to, 'login'))?.id).toBeUndefined()
+      expect((await store.situation('default', first.to, 'login')).current).toBeUndefined()
       expect((await store.latestApproved('default', first.to))?.id).toBe(first.id)
       expect(await store.latestApproved('other', first.to)).toBeUndefined()
     })

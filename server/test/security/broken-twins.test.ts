@@ -73,6 +73,7 @@ const EXPECTED: Record<string, readonly string[]> = {
     RACE,
     'R13: an approved code is used for ever, also after a restart',
     'latest and latestApproved look at one number of one service',
+    'the situation of a number: what is pending, else what was last, and the newest approval over all',
   ],
   'counters: right': [],
   'counters: get-then-set': ['R21: of 1,000 concurrent hits at a limit of 5, exactly 5 pass', SINCE],

@@ -144,7 +144,7 @@ describe('R18: comparing', () => {
 
   test('a digest that is right up to its last byte takes as long as one that is wrong from its first', async () => {
     const db = new SqliteDatabase(':memory:', 'normal')
-    const statement = db.prepare('SELECT same_digest(?, ?) AS same')
+    const statement = db.prepare('SELECT is_one_of(?, ?) AS same')
     expect(statement.get(digest, digest)?.['same']).toBe(1)
     for (const guess of makeGuesses(1_000)) expect(statement.get(digest, guess.digest)?.['same']).toBe(0)
     const told = await tell(SAMPLES, (guess) => statement.get(digest, guess))
@@ -170,7 +170,13 @@ describe('R18: comparing', () => {
     const store = openSqlite({ path: ':memory:', synchronous: 'normal', retentionDays: 30, clock })
     const { verification } = await store.verifications.open(draft(clock, { digest, guessesMax: 10_000_000 }))
     const told = await tell(SAMPLES / 2, (guess) =>
-      store.verifications.judge({ verification, digest: guess }),
+      store.verifications.judge({
+        id: verification.id,
+        service: verification.service,
+        digests: [guess],
+        budget: { name: 'none', limit: 1, windowSeconds: 1 },
+        unlimited: [verification.to],
+      }),
     )
     await store.close()
     expectTellsNothing(told)

@@ -11,7 +11,7 @@ import { SqliteDatabase } from '../../src/stores/sqlite/database.ts'
 import { SqliteKeys } from '../../src/stores/sqlite/keys.ts'
 import { SqliteMessaging } from '../../src/stores/sqlite/messaging.ts'
 import { migrate } from '../../src/stores/sqlite/migrations.ts'
-import type { Store } from '../../src/stores/sqlite/store.ts'
+import type { Store } from '../../src/stores/store.ts'
 import { SqliteVerifications } from '../../src/stores/sqlite/verifications.ts'
 import { FakeClock } from '../fake-clock.ts'
 import { type Answer, endProcesses, numberOf, ServerProcess, type Wire } from '../helpers/process.ts'
@@ -174,6 +174,7 @@ describe('a store that takes no writes, in one process', () => {
     const db = new SqliteDatabase(path, 'normal')
     migrate(db)
     const store: Store = {
+      clock,
       verifications: new SqliteVerifications(db, clock),
       messaging: new SqliteMessaging(db, clock),
       counters: new SqliteCounters(db, clock),

@@ -1,7 +1,7 @@
 import type { Clock } from '../../primitives/clock.ts'
 import type { Claim, ClaimLife } from '../../verify/store.ts'
 import type { SqliteDatabase } from './database.ts'
-import { number, text, textOrNull } from './rows.ts'
+import { number, text, textOrNull } from '../rows.ts'
 
 /** Idempotency claims: who answers a request that is sent more than once. */
 export class SqliteClaims {

@@ -47,10 +47,8 @@ export class SqliteDatabase {
     // Pages that many requests change are copied into the database once in 16 MB of log, not once in 4.
     this.#db.exec('PRAGMA wal_autocheckpoint = 4000')
     // Digests are compared in constant time, inside the statement that decides.
-    this.#db.function('same_digest', { deterministic: true, directOnly: true }, (a, b) =>
-      a instanceof Uint8Array && b instanceof Uint8Array && a.length === b.length && timingSafeEqual(a, b)
-        ? 1
-        : 0,
+    this.#db.function('is_one_of', { deterministic: true, directOnly: true }, (digest, candidates) =>
+      digest instanceof Uint8Array && candidates instanceof Uint8Array && isOneOf(digest, candidates) ? 1 : 0,
     )
     this.#begin = this.#db.prepare('BEGIN IMMEDIATE')
     this.#commit = this.#db.prepare('COMMIT')
@@ -156,6 +154,15 @@ export class SqliteDatabase {
       throw error
     }
   }
+}
+
+/** Whether a digest is among those of the same length that lie one after the other; looks at all of them. */
+function isOneOf(digest: Uint8Array, candidates: Uint8Array): boolean {
+  let found = false
+  for (let at = 0; at + digest.length <= candidates.length && digest.length > 0; at += digest.length) {
+    if (timingSafeEqual(digest, candidates.subarray(at, at + digest.length))) found = true
+  }
+  return found
 }
 
 /** Turns whatever SQLite throws into the one refusal a caller can act on. */

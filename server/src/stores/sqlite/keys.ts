@@ -1,8 +1,6 @@
-import type { ApiKey, KeyKind, KeyStore } from '../../keys/keys.ts'
+import type { ApiKey, KeyStore } from '../../keys/keys.ts'
 import type { SqliteDatabase } from './database.ts'
-import { number, numberOrNull, oneOf, type Row, text } from './rows.ts'
-
-const KINDS: readonly KeyKind[] = ['secret', 'publishable']
+import { toKey } from '../rows.ts'
 
 /** API keys in SQLite. */
 export class SqliteKeys implements KeyStore {
@@ -52,18 +50,5 @@ export class SqliteKeys implements KeyStore {
 
   revoke(id: string, at: number): Promise<boolean> {
     return this.#db.write(() => this.#revoke.run(at, id).changes === 1)
-  }
-}
-
-function toKey(row: Row): ApiKey {
-  return {
-    id: text(row, 'id'),
-    service: text(row, 'service'),
-    kind: oneOf(row, 'kind', KINDS),
-    hash: text(row, 'hash'),
-    hint: text(row, 'hint'),
-    origins: JSON.parse(text(row, 'origins')) as string[],
-    createdAt: number(row, 'created_at'),
-    revokedAt: numberOrNull(row, 'revoked_at'),
   }
 }

@@ -1,18 +1,8 @@
-import type {
-  MessageRecord,
-  MessagingStore,
-  PlannedSend,
-  Send,
-  SendOutcome,
-  SendStatus,
-} from '../../messaging/store.ts'
-import type { Refusal } from '../../messaging/provider.ts'
+import type { MessageRecord, MessagingStore, PlannedSend, Send, SendOutcome } from '../../messaging/store.ts'
 import type { Clock } from '../../primitives/clock.ts'
 import type { SqliteDatabase } from './database.ts'
 import { SqlitePlannedSends } from './planned-sends.ts'
-import { CHANNELS, number, numberOrNull, oneOf, type Row, text, textOrNull } from './rows.ts'
-
-const SEND_STATUSES: readonly SendStatus[] = ['sending', 'accepted', 'unknown', 'refused']
+import { toMessage, toSend } from '../rows.ts'
 
 /** Sends and messages in SQLite. */
 export class SqliteMessaging implements MessagingStore {
@@ -97,43 +87,5 @@ export class SqliteMessaging implements MessagingStore {
       const data = rows.slice(0, filter.limit).map(toMessage)
       return { data, nextCursor: rows.length > filter.limit ? (data.at(-1)?.id ?? null) : null }
     })
-  }
-}
-
-const REFUSALS: readonly Refusal[] = [
-  'bad_number',
-  'opted_out',
-  'wrong_channel',
-  'blocked',
-  'misconfigured',
-  'throttled',
-  'unavailable',
-  'unknown',
-]
-
-function toSend(row: Row): Send {
-  const amount = textOrNull(row, 'price')
-  return {
-    id: text(row, 'id'),
-    owner: text(row, 'owner'),
-    provider: text(row, 'provider'),
-    channel: oneOf(row, 'channel', CHANNELS),
-    status: oneOf(row, 'status', SEND_STATUSES),
-    error: row['error'] === null ? null : oneOf(row, 'error', REFUSALS),
-    at: number(row, 'at'),
-    deliveredAt: numberOrNull(row, 'delivered_at'),
-    price: amount === null ? null : { amount, currency: text(row, 'currency') },
-  }
-}
-
-function toMessage(row: Row): MessageRecord {
-  return {
-    id: text(row, 'id'),
-    service: text(row, 'service'),
-    to: text(row, 'phone'),
-    channel: oneOf(row, 'channel', CHANNELS),
-    template: textOrNull(row, 'template'),
-    segments: number(row, 'segments'),
-    createdAt: number(row, 'created_at'),
   }
 }

@@ -1,8 +1,5 @@
-import type { Counters } from '../../limits/counters.ts'
-import type { KeyStore } from '../../keys/keys.ts'
-import type { MessagingStore } from '../../messaging/store.ts'
 import type { Clock } from '../../primitives/clock.ts'
-import type { VerifyStore } from '../../verify/store.ts'
+import type { Store } from '../store.ts'
 import { SqliteCounters } from './counters.ts'
 import { SqliteDatabase } from './database.ts'
 import { SqliteKeys } from './keys.ts'
@@ -10,19 +7,6 @@ import { SqliteMessaging } from './messaging.ts'
 import { migrate, SCHEMA_VERSION, schemaVersion } from './migrations.ts'
 import { SqlitePurge } from './purge.ts'
 import { SqliteVerifications } from './verifications.ts'
-
-/** One database that serves every domain's store port. */
-export type Store = {
-  readonly verifications: VerifyStore
-  readonly messaging: MessagingStore
-  readonly counters: Counters
-  readonly keys: KeyStore
-  /** Deletes what is past its retention; resolves with the number of rows. */
-  sweep(): Promise<number>
-  /** Resolves when the database takes a write. */
-  ping(): Promise<void>
-  close(): Promise<void>
-}
 
 /** Opens a SQLite store, bringing its schema up to date first. */
 export function openSqlite(options: {
@@ -36,6 +20,7 @@ export function openSqlite(options: {
     migrate(db)
     const purge = new SqlitePurge(db, options.clock, options.retentionDays)
     return {
+      clock: options.clock,
       verifications: new SqliteVerifications(db, options.clock),
       messaging: new SqliteMessaging(db, options.clock),
       counters: new SqliteCounters(db, options.clock),

@@ -41,7 +41,7 @@ export function verificationStatements(db: SqliteDatabase) {
          (status, decided_at) = (SELECT
            CASE WHEN same THEN 'approved' WHEN guesses + 1 >= guesses_max THEN 'locked' ELSE 'pending' END,
            CASE WHEN same OR guesses + 1 >= guesses_max THEN :now END
-           FROM (SELECT same_digest(digest, :digest) AS same))
+           FROM (SELECT is_one_of(digest, :digests) AS same))
        WHERE id = :id AND status = 'pending' AND expires_at > :now AND guesses < guesses_max
        RETURNING status, guesses, decided_at, channel, sends, resend_at`,
     ),

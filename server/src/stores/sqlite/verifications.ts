@@ -7,6 +7,7 @@ import type {
   Draft,
   Guess,
   ResendRefusal,
+  Situation,
   Verdict,
   VerifyStore,
 } from '../../verify/store.ts'
@@ -17,7 +18,7 @@ import { SqliteClaims } from './claims.ts'
 import type { SqliteDatabase } from './database.ts'
 import { packHits, unpackHits } from './hits.ts'
 import { SqlitePlannedSends } from './planned-sends.ts'
-import { number, type Row, toVerification, withProgress } from './rows.ts'
+import { number, type Row, toVerification, withProgress } from '../rows.ts'
 import { verificationStatements } from './verification-statements.ts'
 
 /** A page looks at no more rows than this, so that a rare status cannot hold the event loop. */
@@ -39,20 +40,19 @@ export class SqliteVerifications implements VerifyStore {
     this.#planned = new SqlitePlannedSends(db)
   }
 
-  pending(service: string, to: string, purpose: string): Promise<Verification | undefined> {
+  situation(service: string, to: string, purpose: string): Promise<Situation> {
     return this.#db.read(() => {
-      const found = this.#pending(service, to, purpose, this.#clock.now())
-      return found?.status === 'pending' ? found : undefined
-    })
-  }
-
-  newestApproval(to: string): Promise<number | undefined> {
-    return this.#db.read(() => {
-      const row = this.#sql.newestStatus.get(to)
-      if (row?.['status'] !== 'approved') return undefined
+      const now = this.#clock.now()
+      const newest = this.#sql.newestStatus.get(to)
+      if (!newest) return { current: undefined, approvedAt: undefined }
+      const pending = this.#pending(service, to, purpose, now)
+      const current =
+        pending?.status === 'pending'
+          ? pending
+          : this.#read(this.#sql.latestOfPurpose.get(to, service, purpose))
       // An approval from the future means that the clock was set back; it ends no wait.
-      const at = number(row, 'decided_at')
-      return at <= this.#clock.now() ? at : undefined
+      const approvedAt = newest['status'] === 'approved' ? number(newest, 'decided_at') : undefined
+      return { current, approvedAt: approvedAt !== undefined && approvedAt <= now ? approvedAt : undefined }
     })
   }
 
@@ -108,29 +108,31 @@ export class SqliteVerifications implements VerifyStore {
     })
   }
 
-  judge({ verification, digest, budget }: Guess): Promise<Verdict> {
+  judge({ id, service, digests, budget, unlimited }: Guess): Promise<Verdict | undefined> {
     return this.#db.write(() => {
       const now = this.#clock.now()
-      const spent = budget && unpackHits(this.#sql.budget.get(verification.to)?.['hits'])
-      const refused = budget && spent && refusing([budget], spent, now)
-      // This one statement counts the guess, compares it and decides.
-      const row = refused ? undefined : this.#sql.judge.get({ id: verification.id, digest, now })
-      if (!row) {
-        const ended = toVerification(this.#mustFind(verification.id), now)
-        if (ended.status === 'expired') this.#retire(verification.id)
-        if (ended.status !== 'pending') {
-          return { judged: false, reason: reasonOfEnded(ended.status), verification: ended }
-        }
-        if (!refused) throw new Error('a pending verification was not judged')
+      const found = this.#read(this.#sql.find.get(id))
+      if (found?.service !== service) return undefined
+      if (found.status !== 'pending') {
+        if (found.status === 'expired') this.#retire(id)
+        return { judged: false, reason: reasonOfEnded(found.status), verification: found }
+      }
+      const isLimited = !unlimited.includes(found.to)
+      const spent = isLimited ? unpackHits(this.#sql.budget.get(found.to)?.['hits']) : []
+      const refused = refusing([budget], spent, now)
+      if (refused) {
         return { judged: false, reason: 'budget_spent', retryAfterSeconds: waitSeconds(refused.at, now) }
       }
-      const judged = withProgress(verification, row)
-      if (judged.status === 'approved') return { judged: true, reason: 'approved', verification: judged }
-      if (budget && spent) {
+      // This one statement counts the guess, compares it and decides.
+      const row = this.#sql.judge.get({ id, digests: Buffer.concat(digests), now })
+      if (!row) throw new Error('a pending verification was not judged')
+      const verification = withProgress(found, row)
+      if (verification.status === 'approved') return { judged: true, reason: 'approved', verification }
+      if (isLimited) {
         const hits = packHits([now, ...spent].slice(0, budget.limit))
-        this.#sql.spendBudget.run(verification.to, hits, now + budget.windowSeconds * 1000)
+        this.#sql.spendBudget.run(found.to, hits, now + budget.windowSeconds * 1000)
       }
-      return { judged: true, reason: 'wrong_code', verification: judged }
+      return { judged: true, reason: 'wrong_code', verification }
     })
   }
 
@@ -138,14 +140,8 @@ export class SqliteVerifications implements VerifyStore {
     return this.#db.read(() => this.#read(this.#sql.find.get(id)))
   }
 
-  latest(service: string, to: string, purpose?: string): Promise<Verification | undefined> {
-    return this.#db.read(() =>
-      this.#read(
-        purpose === undefined
-          ? this.#sql.latest.get(to, service)
-          : this.#sql.latestOfPurpose.get(to, service, purpose),
-      ),
-    )
+  latest(service: string, to: string): Promise<Verification | undefined> {
+    return this.#db.read(() => this.#read(this.#sql.latest.get(to, service)))
   }
 
   latestApproved(service: string, to: string): Promise<Verification | undefined> {

@@ -2,7 +2,8 @@ import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { errorHeaders, STATUS, toCountersignError, toProblem } from '../../../src/http/errors.ts'
 import { CountersignError, type ErrorCode } from '../../../src/primitives/errors.ts'
-import { openSqlite, type Store } from '../../../src/stores/sqlite/store.ts'
+import { openSqlite } from '../../../src/stores/sqlite/store.ts'
+import type { Store } from '../../../src/stores/store.ts'
 import { FakeClock } from '../../fake-clock.ts'
 import { exchange, phoneOf, SK, startServer } from '../../helpers/server.ts'
 import { start, type WireProblem } from '../../helpers/wire.ts'
@@ -56,7 +57,7 @@ describe('problems', () => {
 
   test('R30, R61: a store or a limiter that throws something unheard of refuses, and only the log tells why', async () => {
     const noStore = openStore()
-    noStore.verifications.pending = fail
+    noStore.verifications.situation = fail
     const noLimiter = openStore()
     noLimiter.counters.take = fail
     for (const [store, status, code] of [

@@ -1,15 +1,10 @@
-import type { SQLOutputValue } from 'node:sqlite'
-import {
-  type Purpose,
-  PURPOSES,
-  type Status,
-  STATUSES,
-  type Verification,
-} from '../../verify/verification.ts'
-import type { Channel } from '../../messaging/provider.ts'
+import type { ApiKey, KeyKind } from '../keys/keys.ts'
+import type { MessageRecord, Send, SendStatus } from '../messaging/store.ts'
+import { type Purpose, PURPOSES, type Status, STATUSES, type Verification } from '../verify/verification.ts'
+import type { Channel, Refusal } from '../messaging/provider.ts'
 
-/** A row as SQLite answers it. */
-export type Row = Record<string, SQLOutputValue>
+/** A row as a database answers it: columns are named alike in all of them. */
+export type Row = Readonly<Record<string, unknown>>
 
 /** Reads a column that is never null. */
 export function text(row: Row, column: string): string {
@@ -38,7 +33,7 @@ export function oneOf<T extends string>(row: Row, column: string, words: readonl
   return word
 }
 
-export const CHANNELS: readonly Channel[] = ['sms', 'whatsapp', 'call']
+const CHANNELS: readonly Channel[] = ['sms', 'whatsapp', 'call']
 
 /** Reads a verification; a pending one whose time is over reads as expired, whoever has or has not swept it. */
 export function toVerification(row: Row, nowMs: number): Verification {
@@ -81,5 +76,62 @@ export function withProgress(verification: Verification, row: Row): Verification
     channel: oneOf(row, 'channel', CHANNELS),
     sends: number(row, 'sends'),
     resendAt: number(row, 'resend_at'),
+  }
+}
+
+const SEND_STATUSES: readonly SendStatus[] = ['sending', 'accepted', 'unknown', 'refused']
+const REFUSALS: readonly Refusal[] = [
+  'bad_number',
+  'opted_out',
+  'wrong_channel',
+  'blocked',
+  'misconfigured',
+  'throttled',
+  'unavailable',
+  'unknown',
+]
+
+/** Reads a send. */
+export function toSend(row: Row): Send {
+  const amount = textOrNull(row, 'price')
+  return {
+    id: text(row, 'id'),
+    owner: text(row, 'owner'),
+    provider: text(row, 'provider'),
+    channel: oneOf(row, 'channel', CHANNELS),
+    status: oneOf(row, 'status', SEND_STATUSES),
+    error: row['error'] === null ? null : oneOf(row, 'error', REFUSALS),
+    at: number(row, 'at'),
+    deliveredAt: numberOrNull(row, 'delivered_at'),
+    price: amount === null ? null : { amount, currency: text(row, 'currency') },
+  }
+}
+
+/** Reads a message. */
+export function toMessage(row: Row): MessageRecord {
+  return {
+    id: text(row, 'id'),
+    service: text(row, 'service'),
+    to: text(row, 'phone'),
+    channel: oneOf(row, 'channel', CHANNELS),
+    template: textOrNull(row, 'template'),
+    segments: number(row, 'segments'),
+    createdAt: number(row, 'created_at'),
+  }
+}
+
+const KINDS: readonly KeyKind[] = ['secret', 'publishable']
+
+/** Reads an API key. */
+export function toKey(row: Row): ApiKey {
+  return {
+    id: text(row, 'id'),
+    service: text(row, 'service'),
+    kind: oneOf(row, 'kind', KINDS),
+    hash: text(row, 'hash'),
+    hint: text(row, 'hint'),
+    origins: JSON.parse(text(row, 'origins')) as string[],
+    createdAt: number(row, 'created_at'),
+    revokedAt: numberOrNull(row, 'revoked_at'),
   }
 }

@@ -1,0 +1,20 @@
+import type { KeyStore } from '../keys/keys.ts'
+import type { Counters } from '../limits/counters.ts'
+import type { MessagingStore } from '../messaging/store.ts'
+import type { Clock } from '../primitives/clock.ts'
+import type { VerifyStore } from '../verify/store.ts'
+
+/** One database that serves every domain's store port. */
+export type Store = {
+  /** The store's own clock, which everything around it goes by: processes that share a store agree on the time. */
+  readonly clock: Clock
+  readonly verifications: VerifyStore
+  readonly messaging: MessagingStore
+  readonly counters: Counters
+  readonly keys: KeyStore
+  /** Deletes what is past its retention; resolves with the number of rows. */
+  sweep(): Promise<number>
+  /** Resolves when the database takes a write. */
+  ping(): Promise<void>
+  close(): Promise<void>
+}
