@@ -1,0 +1,149 @@
+import { FUNCTIONS_1 } from './functions.ts'
+import type { PostgresDatabase } from './database.ts'
+
+/**
+ * The schema, step by step, in a schema of its own beside whatever else the database holds. A step that has been
+ * released is never edited: changes are new steps, and each leaves the version before able to work, because servers
+ * of both run while a new one is rolled out. Times are milliseconds since the epoch. Ids begin with their time, so
+ * rows made together lie together.
+ *
+ * Tables whose rows change often leave room on their pages, so that a change stays on its page and touches no index.
+ */
+const MIGRATIONS: readonly string[] = [
+  `
+  CREATE TABLE countersign.verifications (
+    id text PRIMARY KEY,
+    service text NOT NULL,
+    phone text NOT NULL,
+    country text NOT NULL,
+    channel text NOT NULL,
+    purpose text NOT NULL,
+    locale text,
+    status text NOT NULL,
+    key_id text NOT NULL,
+    digest bytea NOT NULL,
+    code_length int NOT NULL,
+    guesses int NOT NULL,
+    guesses_max int NOT NULL,
+    sends int NOT NULL,
+    sends_max int NOT NULL,
+    created_at bigint NOT NULL,
+    expires_at bigint NOT NULL,
+    resend_at bigint NOT NULL,
+    decided_at bigint,
+    nonce text,
+    metadata text,
+    decision text NOT NULL
+  ) WITH (fillfactor = 85);
+  CREATE UNIQUE INDEX verifications_pending ON countersign.verifications (phone, service, purpose)
+    WHERE status = 'pending';
+  CREATE INDEX verifications_phone ON countersign.verifications (phone, id);
+
+  CREATE TABLE countersign.guess_budgets (
+    phone text PRIMARY KEY,
+    hits bigint[] NOT NULL,
+    expires_at bigint NOT NULL
+  ) WITH (fillfactor = 70);
+
+  CREATE TABLE countersign.counters (
+    key text PRIMARY KEY,
+    hits bigint[] NOT NULL,
+    expires_at bigint NOT NULL
+  ) WITH (fillfactor = 70);
+
+  -- Begins where rows that another store has numbered by hand have ended.
+  CREATE SEQUENCE countersign.sends_seq START 1000;
+  CREATE TABLE countersign.sends (
+    owner text NOT NULL,
+    seq bigint NOT NULL DEFAULT nextval('countersign.sends_seq'),
+    id text NOT NULL,
+    provider text NOT NULL,
+    channel text NOT NULL,
+    status text NOT NULL,
+    error text,
+    vendor_code text,
+    ref text,
+    at bigint NOT NULL,
+    delivered_at bigint,
+    price text,
+    currency text,
+    PRIMARY KEY (owner, seq)
+  ) WITH (fillfactor = 85);
+
+  CREATE TABLE countersign.messages (
+    id text PRIMARY KEY,
+    service text NOT NULL,
+    phone text NOT NULL,
+    channel text NOT NULL,
+    template text,
+    segments int NOT NULL,
+    created_at bigint NOT NULL
+  );
+
+  CREATE TABLE countersign.claims (
+    key text PRIMARY KEY,
+    fingerprint text NOT NULL,
+    verification_id text,
+    answer text,
+    expires_at bigint NOT NULL,
+    lease_until bigint NOT NULL
+  ) WITH (fillfactor = 70);
+
+  CREATE TABLE countersign.api_keys (
+    id text PRIMARY KEY,
+    service text NOT NULL,
+    kind text NOT NULL,
+    hash text NOT NULL UNIQUE,
+    hint text NOT NULL,
+    origins text NOT NULL,
+    created_at bigint NOT NULL,
+    revoked_at bigint
+  );
+
+  -- Work that one process at a time does for all.
+  CREATE TABLE countersign.leases (
+    name text PRIMARY KEY,
+    lease_until bigint NOT NULL
+  );
+  ${FUNCTIONS_1}
+  `,
+]
+
+/** The schema this binary was written for. */
+export const SCHEMA_VERSION = MIGRATIONS.length
+
+/** Any number will do, as long as nobody else locks it. */
+const LOCK = 7_236_411_902
+
+/** How far the schema of a database has come; 0 where there is none yet. Changes nothing. */
+export async function schemaVersion(db: PostgresDatabase): Promise<number> {
+  const [found] = await db.read(`SELECT to_regclass('countersign.schema_version') IS NOT NULL AS made`)
+  if (found?.['made'] !== true) return 0
+  const [row] = await db.read('SELECT version FROM countersign.schema_version')
+  return Number(row?.['version'] ?? 0)
+}
+
+/**
+ * Brings the schema up to date, all steps in one transaction under a lock: of many processes that start at once, one
+ * works and the others find nothing left. Throws when the database was made by a newer version.
+ */
+export async function migrate(db: PostgresDatabase): Promise<{ from: number; to: number }> {
+  const current = await schemaVersion(db)
+  if (current === SCHEMA_VERSION) return { from: current, to: current }
+  return db.transaction(async (run) => {
+    await run(`SELECT pg_advisory_xact_lock(${LOCK})`)
+    await run('CREATE SCHEMA IF NOT EXISTS countersign')
+    await run('CREATE TABLE IF NOT EXISTS countersign.schema_version (version int NOT NULL)')
+    const [row] = await run('SELECT version FROM countersign.schema_version')
+    const from = Number(row?.['version'] ?? 0)
+    if (from > SCHEMA_VERSION) {
+      throw new Error(
+        `the database has schema ${from}, made by a newer version; this one knows ${SCHEMA_VERSION}`,
+      )
+    }
+    if (!row) await run('INSERT INTO countersign.schema_version (version) VALUES (0)')
+    for (const step of MIGRATIONS.slice(from)) await run(step)
+    await run(`UPDATE countersign.schema_version SET version = ${SCHEMA_VERSION}`)
+    return { from, to: SCHEMA_VERSION }
+  })
+}

@@ -1,0 +1,93 @@
+import type { Clock } from '../../primitives/clock.ts'
+import { timePrefix } from '../../primitives/ids.ts'
+import { number, textOrNull } from '../rows.ts'
+import type { PostgresDatabase } from './database.ts'
+
+/** Rows looked at or deleted in one statement: few enough that no request notices. */
+const CHUNK = 1_000
+/** How long one process sweeps for all; one that dies is followed by another after that. */
+const LEASE_MS = 60_000
+
+/** Ids begin with their time, so age is the order of the primary key and needs no index of its own. */
+const BY_AGE = [
+  { prefix: 'ver_', sql: deleteOldest('verifications', 'id', 'id') },
+  { prefix: 'msg_', sql: deleteOldest('messages', 'id', 'id') },
+  { prefix: 'ver_', sql: deleteOldest('sends', 'owner, seq', 'owner', 'ver_') },
+  { prefix: 'msg_', sql: deleteOldest('sends', 'owner, seq', 'owner', 'msg_') },
+]
+
+/** These are walked by their key, so that the hot tables need no index on expiry. */
+const BY_EXPIRY = [walk('counters', 'key'), walk('guess_budgets', 'phone'), walk('claims', 'key')]
+
+const LEASE = `
+  INSERT INTO countersign.leases AS l (name, lease_until) VALUES ('sweep', countersign.now_ms() + ${LEASE_MS})
+  ON CONFLICT (name) DO UPDATE SET lease_until = excluded.lease_until
+    WHERE l.lease_until <= countersign.now_ms() OR $1
+  RETURNING name`
+
+/**
+ * Deletes what nobody may need any more; of the processes that share the database, one at a time. Nothing's validity
+ * depends on it: an expired row reads as expired before it is swept.
+ */
+export class PostgresPurge {
+  readonly #db: PostgresDatabase
+  readonly #clock: Clock
+  readonly #retentionDays: number
+
+  constructor(db: PostgresDatabase, clock: Clock, retentionDays: number) {
+    this.#db = db
+    this.#clock = clock
+    this.#retentionDays = retentionDays
+  }
+
+  /** Sweeps what there is to sweep, a chunk at a time; resolves with the number of rows deleted. */
+  async sweep(): Promise<number> {
+    if (!(await this.#lease(false))) return 0
+    const now = this.#clock.now()
+    const oldest = timePrefix(now - this.#retentionDays * 86_400_000)
+    let deleted = 0
+    for (const { prefix, sql } of BY_AGE) {
+      for (let gone = CHUNK; gone === CHUNK;) {
+        const rows = await this.#db.query(sql, [prefix + oldest, CHUNK])
+        gone = rows.length
+        deleted += gone
+        await this.#lease(true)
+      }
+    }
+    for (const sql of BY_EXPIRY) {
+      for (let at: string | null = ''; at !== null;) {
+        const [row] = await this.#db.query(sql, [at, CHUNK, now])
+        deleted += row ? number(row, 'deleted') : 0
+        at = row ? textOrNull(row, 'next') : null
+        await this.#lease(true)
+      }
+    }
+    return deleted
+  }
+
+  async #lease(isOurs: boolean): Promise<boolean> {
+    return (await this.#db.query(LEASE, [isOurs])).length === 1
+  }
+}
+
+function deleteOldest(table: string, key: string, id: string, from = ''): string {
+  return `
+    DELETE FROM countersign.${table} WHERE (${key}) IN (
+      SELECT ${key} FROM countersign.${table} WHERE ${id} >= '${from}' AND ${id} < $1
+      ORDER BY ${id} LIMIT $2 FOR UPDATE SKIP LOCKED
+    ) RETURNING 1`
+}
+
+/** One step: deletes what has expired in the next chunk, and tells where the one after begins, null at the end. */
+function walk(table: string, key: string): string {
+  return `
+    WITH looked AS (
+      SELECT ${key} AS key, expires_at FROM countersign.${table} WHERE ${key} > $1 ORDER BY ${key} LIMIT $2
+    ),
+    gone AS (
+      DELETE FROM countersign.${table} AS t
+      USING looked WHERE t.${key} = looked.key AND looked.expires_at <= $3 AND t.expires_at <= $3 RETURNING 1
+    )
+    SELECT (SELECT count(*) FROM gone) AS deleted,
+      CASE WHEN count(*) = $2 THEN max(key) END AS next FROM looked`
+}

@@ -1,0 +1,111 @@
+/** All that a verification is made of; the digest stays in the database. */
+const COLUMN_NAMES = [
+  'id',
+  'service',
+  'phone',
+  'country',
+  'channel',
+  'purpose',
+  'locale',
+  'status',
+  'key_id',
+  'code_length',
+  'guesses',
+  'guesses_max',
+  'sends',
+  'sends_max',
+  'created_at',
+  'expires_at',
+  'resend_at',
+  'decided_at',
+  'nonce',
+  'metadata',
+]
+const COLUMNS = COLUMN_NAMES.join(', ')
+const OF_JUDGEMENT = COLUMN_NAMES.map((name) => `(verification).${name}`).join(', ')
+
+/** The database's clock, unless a test says otherwise in the parameter. */
+const now = (parameter: string) => `coalesce(${parameter}::bigint, countersign.now_ms())`
+
+/** What a verification's status is at a time, whoever has or has not swept it. */
+const statusAt = (time: string) =>
+  `CASE WHEN status = 'pending' AND expires_at <= ${time} THEN 'expired' ELSE status END`
+
+/**
+ * The statements over verifications. Every one names its columns, because a newer version may have added some.
+ * `t` is the time of the answer.
+ */
+export const SQL = {
+  now: 'SELECT countersign.now_ms() AS t',
+  find: `SELECT ${now('$2')} AS t, ${COLUMNS} FROM countersign.verifications WHERE id = $1`,
+  situation: `
+    WITH clock AS (SELECT ${now('$4')} AS t),
+    newest AS (
+      SELECT status, decided_at FROM countersign.verifications WHERE phone = $2 ORDER BY id DESC LIMIT 1
+    ),
+    found AS (
+      SELECT * FROM (
+        (SELECT 0 AS place, ${COLUMNS} FROM countersign.verifications, clock
+          WHERE phone = $2 AND service = $1 AND purpose = $3 AND status = 'pending' AND expires_at > t)
+        UNION ALL
+        (SELECT 1, ${COLUMNS} FROM countersign.verifications
+          WHERE phone = $2 AND service = $1 AND purpose = $3 ORDER BY id DESC LIMIT 1)
+      ) AS candidates ORDER BY place LIMIT 1
+    )
+    SELECT t, newest.status AS newest_status, newest.decided_at AS newest_decided_at, found.*
+    FROM clock LEFT JOIN newest ON true LEFT JOIN found ON true`,
+  open: `SELECT ${COLUMNS} FROM countersign.open($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15,
+    $16, $17, $18, $19, $20, $21, $22, $23)`,
+  judge: `SELECT verdict, opens_at, t, ${OF_JUDGEMENT} FROM countersign.judge($1, $2, $3, $4, $5, $6, $7)`,
+  resend: `
+    WITH clock AS (SELECT ${now('$6')} AS t),
+    again AS (
+      UPDATE countersign.verifications
+      SET sends = sends + CASE WHEN $4::text IS NULL THEN 0 ELSE 1 END, channel = $2,
+        resend_at = CASE WHEN $4::text IS NULL THEN resend_at ELSE t + $3::bigint END
+      FROM clock
+      WHERE id = $1 AND status = 'pending' AND expires_at > t AND sends < sends_max AND resend_at <= t
+      RETURNING t, ${COLUMNS}
+    ),
+    planned AS (
+      INSERT INTO countersign.sends (owner, id, provider, channel, status, at)
+      SELECT $1, $4::text, $5::text, $2, 'sending', t FROM again WHERE $4::text IS NOT NULL
+    )
+    SELECT * FROM again`,
+  retract: `
+    UPDATE countersign.verifications SET sends = greatest(sends - 1, 0), resend_at = ${now('$2')}
+    WHERE id = $1 AND status = 'pending'`,
+  end: `
+    WITH clock AS (SELECT ${now('$3')} AS t)
+    UPDATE countersign.verifications SET status = $2, decided_at = t FROM clock
+    WHERE id = $1 AND status = 'pending' AND expires_at > t
+    RETURNING t, ${COLUMNS}`,
+  latest: `
+    SELECT ${now('$3')} AS t, ${COLUMNS} FROM countersign.verifications
+    WHERE phone = $1 AND service = $2 ORDER BY id DESC LIMIT 1`,
+  latestApproved: `
+    SELECT ${now('$3')} AS t, ${COLUMNS} FROM countersign.verifications
+    WHERE phone = $1 AND service = $2 AND status = 'approved' ORDER BY id DESC LIMIT 1`,
+  /** Looks at no more rows than the window, so that a rare status cannot hold the database. */
+  list: `
+    WITH clock AS (SELECT ${now('$6')} AS t)
+    SELECT t, ${COLUMNS} FROM clock, (
+      SELECT ${COLUMNS} FROM countersign.verifications
+      WHERE service = $1 AND id < $2 ORDER BY id DESC LIMIT $3
+    ) AS looked
+    WHERE $4::text IS NULL OR ${statusAt('t')} = $4 LIMIT $5`,
+  listPhone: `
+    WITH clock AS (SELECT ${now('$6')} AS t)
+    SELECT t, ${COLUMNS} FROM clock, (
+      SELECT ${COLUMNS} FROM countersign.verifications
+      WHERE service = $1 AND phone = $7 AND id < $2 ORDER BY id DESC LIMIT $3
+    ) AS looked
+    WHERE $4::text IS NULL OR ${statusAt('t')} = $4 LIMIT $5`,
+  /** Where a page ends that found too little in its window; null when there is nothing beyond. */
+  windowEnd: `
+    SELECT id FROM countersign.verifications
+    WHERE service = $1 AND id < $2 AND ($4::text IS NULL OR phone = $4) ORDER BY id DESC OFFSET $3 - 1 LIMIT 1`,
+  budget: `
+    SELECT ${now('$2')} AS t, hits FROM (SELECT 1) AS one
+    LEFT JOIN countersign.guess_budgets ON phone = $1`,
+}
