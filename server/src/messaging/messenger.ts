@@ -4,10 +4,21 @@ import { CountersignError, type ErrorHelp } from '../primitives/errors.ts'
 import { makeId } from '../primitives/ids.ts'
 import type { Channel, Provider, Refusal, Sent } from './provider.ts'
 import { countSegments } from './segments.ts'
-import type { MessageRecord, MessagingStore, PlannedSend, Send, SendOutcome } from './store.ts'
+import type {
+  HeldSend,
+  MessageRecord,
+  MessagingStore,
+  PlannedSend,
+  RetakenSend,
+  Send,
+  SendOutcome,
+} from './store.ts'
 
 /** The longest text a vendor takes, in characters. Source: Twilio, Messages resource, `Body`. */
 export const BODY_MAX = 1_600
+
+/** A send this old is worth a renewal; most are over long before. */
+const RENEW_AFTER_MS = 4_000
 
 /** What became of a delivery, over all the providers that were tried. */
 export type Delivery = {
@@ -48,6 +59,8 @@ export class Messenger {
   readonly #testNumbers: ReadonlySet<string>
   readonly #aborter = new AbortController()
   readonly #inFlight = new Set<Promise<Delivery>>()
+  /** Sends whose provider has not answered yet, and since when. */
+  readonly #held = new Map<HeldSend, number>()
 
   /** `providers` in order of preference. */
   constructor(deps: {
@@ -82,10 +95,10 @@ export class Messenger {
 
   /**
    * Delivers a text whose first send is planned and recorded: calls the provider, records the outcome; on a refusal
-   * that says nothing about the number it goes on to the next provider.
+   * that says nothing about the number it goes on to the next provider. `fence` is that of a send that was retaken.
    */
-  deliver(owner: string, text: Text, planned: PlannedSend): Promise<Delivery> {
-    const delivery = this.#deliver(owner, text, planned)
+  deliver(owner: string, text: Text, planned: PlannedSend, fence = 1): Promise<Delivery> {
+    const delivery = this.#deliver(owner, text, planned, fence)
     this.#inFlight.add(delivery)
     const done = () => this.#inFlight.delete(delivery)
     delivery.then(done, done)
@@ -118,7 +131,8 @@ export class Messenger {
       planned,
     )
     if (isTest) {
-      await this.#store.settleSend(message.id, planned.id, outcomeOf({ ok: true, ref: planned.id }))
+      const send = { owner: message.id, id: planned.id, fence: 1 }
+      await this.#store.settleSend(send, outcomeOf({ ok: true, ref: planned.id }))
       return { message, sends: await this.sendsOf(message.id) }
     }
     const work = this.deliver(message.id, text, planned)
@@ -129,6 +143,23 @@ export class Messenger {
     }
     if (delivery.outcome === 'unavailable') throw deliveryUnavailable(delivery)
     return { message, sends: delivery.sends }
+  }
+
+  /** Takes over sends that a process left unfinished: whoever has them may deliver them, or give them up. */
+  retake(limit: number): Promise<RetakenSend[]> {
+    return this.#store.retakeSends(limit)
+  }
+
+  /** Ends a send that nobody can finish any more. A provider may have taken it before its process died. */
+  async giveUp(send: HeldSend): Promise<void> {
+    await this.#store.settleSend(send, outcomeOf({ ok: false, why: 'unknown' }))
+  }
+
+  /** Keeps the sends under way from being retaken; to be called several times in a lease. */
+  async renew(): Promise<void> {
+    const since = this.#clock.now() - RENEW_AFTER_MS
+    const slow = [...this.#held].filter(([, heldAt]) => heldAt <= since).map(([send]) => send)
+    if (slow.length > 0) await this.#store.renewSends(slow)
   }
 
   /** Every send of a verification or message, oldest first. */
@@ -162,7 +193,7 @@ export class Messenger {
     await Promise.allSettled(this.#providers.map(async (provider) => provider.close?.()))
   }
 
-  async #deliver(owner: string, text: Text, planned: PlannedSend): Promise<Delivery> {
+  async #deliver(owner: string, text: Text, planned: PlannedSend, fence: number): Promise<Delivery> {
     const sends: Send[] = []
     let retryAfterSeconds: number | undefined
     let started = false
@@ -171,16 +202,20 @@ export class Messenger {
       if (!provider.channels.includes(text.channel)) continue
       const next = started ? { ...this.plan(text.channel), provider: provider.name } : planned
       if (started) await this.#store.recordSend(owner, next)
+      const held: HeldSend = { owner, id: next.id, fence: started ? 1 : fence }
       started = true
       const at = this.#clock.now()
+      this.#held.set(held, at)
       const sent = await this.#call(provider, { ...text, id: next.id })
+      this.#held.delete(held)
       const outcome = outcomeOf(sent)
-      await this.#store.settleSend(owner, next.id, outcome)
+      const isOurs = await this.#store.settleSend(held, outcome)
       const { status, error, price } = outcome
       const send: Send = { ...next, owner, status, error, at, deliveredAt: null, price }
       sends.push(send)
       this.#observe(send, (this.#clock.now() - at) / 1000, sent.ok ? undefined : sent.code)
-      if (sent.ok || sent.why === 'unknown') return { outcome: 'sent', sends }
+      // Whoever has taken the send over goes on with it; one more message is enough.
+      if (sent.ok || sent.why === 'unknown' || !isOurs) return { outcome: 'sent', sends }
       if (!NEXT_PROVIDER.has(sent.why)) return { outcome: 'refused', sends }
       retryAfterSeconds = Math.max(retryAfterSeconds ?? 0, sent.retryAfterSeconds ?? 0)
     }

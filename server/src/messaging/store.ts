@@ -26,6 +26,12 @@ export type Send = {
 /** A send that is about to be made: it is recorded together with what it belongs to, before the provider is called. */
 export type PlannedSend = Pick<Send, 'id' | 'provider' | 'channel'>
 
+/** A send and the turn that is being taken at it: 1 for the process that recorded it, one more each time it is retaken. */
+export type HeldSend = { readonly owner: string; readonly id: string; readonly fence: number }
+
+/** A send whose process did not finish it in time, taken over. */
+export type RetakenSend = HeldSend & PlannedSend
+
 /** What a provider's answer changes in a send. */
 export type SendOutcome = {
   readonly status: SendStatus
@@ -52,8 +58,12 @@ export type MessageRecord = {
 export interface MessagingStore {
   /** Records a send before the provider is called; resolves once it is durable. */
   recordSend(owner: string, send: PlannedSend): Promise<void>
-  /** Records what the provider answered. */
-  settleSend(owner: string, id: string, outcome: SendOutcome): Promise<void>
+  /** Records what the provider answered; false, and nothing, when another process has taken the send over. */
+  settleSend(send: HeldSend, outcome: SendOutcome): Promise<boolean>
+  /** Keeps sends that are still under way from being taken over. */
+  renewSends(sends: readonly HeldSend[]): Promise<void>
+  /** Takes over sends whose process has neither settled nor renewed them in time, each for one caller alone. */
+  retakeSends(limit: number): Promise<RetakenSend[]>
   /** Every send of an owner, oldest first. */
   sendsOf(owner: string): Promise<Send[]>
   /** Records a message and its first send in one step. */

@@ -1,5 +1,5 @@
 import type { ApiKey, KeyKind } from '../keys/keys.ts'
-import type { MessageRecord, Send, SendStatus } from '../messaging/store.ts'
+import type { MessageRecord, RetakenSend, Send, SendStatus } from '../messaging/store.ts'
 import { type Purpose, PURPOSES, type Status, STATUSES, type Verification } from '../verify/verification.ts'
 import type { Channel, Refusal } from '../messaging/provider.ts'
 
@@ -104,6 +104,17 @@ export function toSend(row: Row): Send {
     at: number(row, 'at'),
     deliveredAt: numberOrNull(row, 'delivered_at'),
     price: amount === null ? null : { amount, currency: text(row, 'currency') },
+  }
+}
+
+/** Reads a send that was taken over. */
+export function toRetaken(row: Row): RetakenSend {
+  return {
+    owner: text(row, 'owner'),
+    id: text(row, 'id'),
+    provider: text(row, 'provider'),
+    channel: oneOf(row, 'channel', CHANNELS),
+    fence: number(row, 'fence'),
   }
 }
 

@@ -5,7 +5,7 @@ import { giveBack, rateLimited, takeOrThrow } from '../limits/refusal.ts'
 import { waitSeconds } from '../limits/window.ts'
 import { channelNotCarried, type Delivery, deliveryUnavailable } from '../messaging/messenger.ts'
 import type { Channel } from '../messaging/provider.ts'
-import type { PlannedSend, Send } from '../messaging/store.ts'
+import type { PlannedSend, RetakenSend, Send } from '../messaging/store.ts'
 import { renderCode } from '../messaging/texts.ts'
 import { LATE, withDeadline } from '../primitives/deadline.ts'
 import type { CountersignError } from '../primitives/errors.ts'
@@ -56,10 +56,14 @@ type Outgoing = {
   readonly verification: Verification
   readonly code: string
   readonly planned: PlannedSend
+  /** Of a send that was retaken. */
+  readonly fence?: number
   readonly taken: Taken | undefined
   readonly opened: boolean
 }
 
+/** A send whose process has died this often is given up: it may be what kills them. */
+const TURNS_MAX = 3
 const ALLOW: Decision = { verdict: 'allow', reasons: [] }
 
 /** Starts verifications and sends them again. */
@@ -95,6 +99,34 @@ export class Starts {
     const verification = await mustFind(this.#deps.store, id, caller)
     const phone = parsePhone(verification.to)
     return this.#sendAgain(verification, phone, channel ?? verification.channel, caller)
+  }
+
+  /**
+   * Finishes sends that a process left when it died: the code of a verification that is still pending is sent again,
+   * the same code by the same provider, once for each process that died. Resolves with the number taken over.
+   */
+  async retake(limit: number): Promise<number> {
+    const sends = await this.#deps.messenger.retake(limit)
+    await Promise.all(sends.map((send) => this.#finish(send)))
+    return sends.length
+  }
+
+  async #finish(send: RetakenSend): Promise<void> {
+    const { messenger, store, settings } = this.#deps
+    const verification = send.owner.startsWith('ver_') ? await store.find(send.owner) : undefined
+    // The text of a backend's own message is not kept, so nobody can send it again.
+    if (verification?.status !== 'pending' || send.fence > TURNS_MAX) return messenger.giveUp(send)
+    if (settings.testNumbers.has(verification.to)) return messenger.giveUp(send)
+    const outgoing: Outgoing = {
+      verification: { ...verification, channel: send.channel },
+      code: codeOf(this.#deps, verification),
+      planned: send,
+      fence: send.fence,
+      taken: undefined,
+      opened: false,
+    }
+    // What it comes to is in the store: nobody waits for this answer.
+    await this.#deliver(outgoing).catch(() => {})
   }
 
   async #start(wanted: Wanted): Promise<Started> {
@@ -201,7 +233,7 @@ export class Starts {
       validitySeconds: waitSeconds(verification.expiresAt, clock.now()),
     }
     const delivery = messenger
-      .deliver(verification.id, text, planned)
+      .deliver(verification.id, text, planned, outgoing.fence)
       .then((result) => this.#delivered(outgoing, result))
     const answer = await withDeadline(delivery, settings.startDeadlineMs)
     if (answer !== LATE) return answer

@@ -62,6 +62,11 @@ export class Verifier {
     return this.#checks.check(current.id, code, caller)
   }
 
+  /** Finishes sends that a process left unfinished when it died; resolves with how many were taken over. */
+  retake(limit: number): Promise<number> {
+    return this.#starts.retake(limit)
+  }
+
   /** Ends a pending verification. Throws `not_found`, and `verification_ended` when it had ended before. */
   async cancel(id: string, caller: Caller = BACKEND): Promise<Verification> {
     await mustFind(this.#deps.store, id, caller)

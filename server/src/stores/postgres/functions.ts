@@ -23,7 +23,7 @@ CREATE FUNCTION countersign.open(
   p_id text, p_service text, p_phone text, p_country text, p_channel text, p_purpose text, p_locale text,
   p_status text, p_key_id text, p_digest bytea, p_code_length int, p_guesses_max int, p_sends int, p_sends_max int,
   p_ttl_ms bigint, p_cooldown_ms bigint, p_nonce text, p_metadata text, p_decision text,
-  p_send_id text, p_send_provider text, p_claim text, p_now bigint
+  p_send_id text, p_send_provider text, p_lease_ms bigint, p_claim text, p_now bigint
 ) RETURNS SETOF countersign.verifications LANGUAGE plpgsql AS $$
 DECLARE
   v countersign.verifications;
@@ -52,8 +52,8 @@ BEGIN
     EXIT WHEN FOUND;
   END LOOP;
   IF p_send_id IS NOT NULL THEN
-    INSERT INTO countersign.sends (owner, id, provider, channel, status, at)
-      VALUES (p_id, p_send_id, p_send_provider, p_channel, 'sending', t);
+    INSERT INTO countersign.sends (owner, id, provider, channel, status, at, lease_until)
+      VALUES (p_id, p_send_id, p_send_provider, p_channel, 'sending', t, t + p_lease_ms);
   END IF;
   IF p_claim IS NOT NULL THEN
     UPDATE countersign.claims SET verification_id = p_id WHERE key = p_claim;

@@ -1,18 +1,43 @@
-import type { MessageRecord, MessagingStore, PlannedSend, Send, SendOutcome } from '../../messaging/store.ts'
+import { SEND_LEASE_SECONDS } from '../../messaging/lease.ts'
+import type {
+  HeldSend,
+  MessageRecord,
+  MessagingStore,
+  PlannedSend,
+  RetakenSend,
+  Send,
+  SendOutcome,
+} from '../../messaging/store.ts'
 import type { Clock } from '../../primitives/clock.ts'
-import { toMessage, toSend } from '../rows.ts'
+import { toMessage, toRetaken, toSend } from '../rows.ts'
+import { packArray } from './arrays.ts'
 import type { PostgresDatabase } from './database.ts'
 
 const MESSAGE = 'id, service, phone, channel, template, segments, created_at'
+const LEASE_MS = SEND_LEASE_SECONDS * 1000
 const NOW = (parameter: string) => `coalesce(${parameter}::bigint, countersign.now_ms())`
 
 const SQL = {
   recordSend: `
-    INSERT INTO countersign.sends (owner, id, provider, channel, status, at)
-    VALUES ($1, $2, $3, $4, 'sending', ${NOW('$5')})`,
+    INSERT INTO countersign.sends (owner, id, provider, channel, status, at, lease_until)
+    SELECT $1, $2, $3, $4, 'sending', t, t + ${LEASE_MS} FROM (SELECT ${NOW('$5')} AS t) AS clock`,
   settleSend: `
-    UPDATE countersign.sends SET status = $3, error = $4, vendor_code = $5, ref = $6, price = $7, currency = $8
-    WHERE owner = $1 AND id = $2 RETURNING id`,
+    UPDATE countersign.sends SET status = $4, error = $5, vendor_code = $6, ref = $7, price = $8, currency = $9
+    WHERE owner = $1 AND id = $2 AND fence = $3 AND status = 'sending' RETURNING id`,
+  renewSends: `
+    UPDATE countersign.sends AS s SET lease_until = ${NOW('$4')} + ${LEASE_MS}
+    FROM unnest($1::text[], $2::text[], $3::int[]) AS held (owner, id, fence)
+    WHERE s.owner = held.owner AND s.id = held.id AND s.fence = held.fence AND s.status = 'sending'`,
+  retakeSends: `
+    WITH clock AS (SELECT ${NOW('$2')} AS t),
+    left_over AS (
+      SELECT owner, seq FROM countersign.sends
+      WHERE status = 'sending' AND lease_until <= (SELECT t FROM clock)
+      ORDER BY lease_until LIMIT $1 FOR UPDATE SKIP LOCKED
+    )
+    UPDATE countersign.sends AS s SET fence = s.fence + 1, lease_until = t + ${LEASE_MS}
+    FROM left_over, clock WHERE s.owner = left_over.owner AND s.seq = left_over.seq
+    RETURNING s.owner, s.id, s.provider, s.channel, s.fence`,
   sendsOf: `
     SELECT id, owner, provider, channel, status, error, at, delivered_at, price, currency
     FROM countersign.sends WHERE owner = $1 ORDER BY seq`,
@@ -23,8 +48,8 @@ const SQL = {
       SELECT $1, $2, $3, $4, $5, $6::int, t FROM clock RETURNING ${MESSAGE}
     ),
     planned AS (
-      INSERT INTO countersign.sends (owner, id, provider, channel, status, at)
-      SELECT $1, $7, $8, $4, 'sending', t FROM clock
+      INSERT INTO countersign.sends (owner, id, provider, channel, status, at, lease_until)
+      SELECT $1, $7, $8, $4, 'sending', t, t + ${LEASE_MS} FROM clock
     )
     SELECT ${MESSAGE} FROM message`,
   find: `SELECT ${MESSAGE} FROM countersign.messages WHERE id = $1 AND service = $2`,
@@ -47,10 +72,11 @@ export class PostgresMessaging implements MessagingStore {
     await this.#db.query(SQL.recordSend, [owner, send.id, send.provider, send.channel, this.#now()])
   }
 
-  async settleSend(owner: string, id: string, outcome: SendOutcome): Promise<void> {
+  async settleSend({ owner, id, fence }: HeldSend, outcome: SendOutcome): Promise<boolean> {
     const settled = await this.#db.query(SQL.settleSend, [
       owner,
       id,
+      fence,
       outcome.status,
       outcome.error,
       outcome.vendorCode,
@@ -58,7 +84,20 @@ export class PostgresMessaging implements MessagingStore {
       outcome.price?.amount ?? null,
       outcome.price?.currency ?? null,
     ])
-    if (settled.length !== 1) throw new Error('a send that was not recorded cannot be settled')
+    return settled.length === 1
+  }
+
+  async renewSends(sends: readonly HeldSend[]): Promise<void> {
+    await this.#db.query(SQL.renewSends, [
+      packArray(sends.map(({ owner }) => owner)),
+      packArray(sends.map(({ id }) => id)),
+      packArray(sends.map(({ fence }) => fence)),
+      this.#now(),
+    ])
+  }
+
+  async retakeSends(limit: number): Promise<RetakenSend[]> {
+    return (await this.#db.query(SQL.retakeSends, [limit, this.#now()])).map(toRetaken)
   }
 
   async sendsOf(owner: string): Promise<Send[]> {

@@ -67,8 +67,12 @@ const MIGRATIONS: readonly string[] = [
     delivered_at bigint,
     price text,
     currency text,
+    lease_until bigint,
+    fence int NOT NULL DEFAULT 1,
     PRIMARY KEY (owner, seq)
   ) WITH (fillfactor = 85);
+  -- Holds the sends that are under way, and those whose process died.
+  CREATE INDEX sends_sending ON countersign.sends (lease_until) WHERE status = 'sending';
 
   CREATE TABLE countersign.messages (
     id text PRIMARY KEY,

@@ -55,7 +55,7 @@ export const SQL = {
     SELECT t, newest.status AS newest_status, newest.decided_at AS newest_decided_at, found.*
     FROM clock LEFT JOIN newest ON true LEFT JOIN found ON true`,
   open: `SELECT ${COLUMNS} FROM countersign.open($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15,
-    $16, $17, $18, $19, $20, $21, $22, $23)`,
+    $16, $17, $18, $19, $20, $21, $22, $23, $24)`,
   judge: `SELECT verdict, opens_at, t, ${OF_JUDGEMENT} FROM countersign.judge($1, $2, $3, $4, $5, $6, $7)`,
   resend: `
     WITH clock AS (SELECT ${now('$6')} AS t),
@@ -68,8 +68,8 @@ export const SQL = {
       RETURNING t, ${COLUMNS}
     ),
     planned AS (
-      INSERT INTO countersign.sends (owner, id, provider, channel, status, at)
-      SELECT $1, $4::text, $5::text, $2, 'sending', t FROM again WHERE $4::text IS NOT NULL
+      INSERT INTO countersign.sends (owner, id, provider, channel, status, at, lease_until)
+      SELECT $1, $4::text, $5::text, $2, 'sending', t, t + $7::bigint FROM again WHERE $4::text IS NOT NULL
     )
     SELECT * FROM again`,
   retract: `

@@ -1,6 +1,7 @@
 import type { Rule } from '../../limits/counters.ts'
 import { stateOf, waitSeconds } from '../../limits/window.ts'
 import type { Channel } from '../../messaging/provider.ts'
+import { SEND_LEASE_SECONDS } from '../../messaging/lease.ts'
 import type { PlannedSend } from '../../messaging/store.ts'
 import type { Clock } from '../../primitives/clock.ts'
 import type {
@@ -71,6 +72,7 @@ export class PostgresVerifications implements VerifyStore {
       draft.decision,
       draft.send?.id ?? null,
       draft.send?.provider ?? null,
+      SEND_LEASE_SECONDS * 1000,
       draft.claimKey ?? null,
       this.#now(),
     ])
@@ -90,6 +92,7 @@ export class PostgresVerifications implements VerifyStore {
       again.send?.id ?? null,
       again.send?.provider ?? null,
       this.#now(),
+      SEND_LEASE_SECONDS * 1000,
     ])
     if (row) return { refused: null, verification: toVerification(row, number(row, 't')) }
     const verification = await this.#mustFind(id)

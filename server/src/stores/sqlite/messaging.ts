@@ -1,8 +1,17 @@
-import type { MessageRecord, MessagingStore, PlannedSend, Send, SendOutcome } from '../../messaging/store.ts'
+import { SEND_LEASE_SECONDS } from '../../messaging/lease.ts'
+import type {
+  HeldSend,
+  MessageRecord,
+  MessagingStore,
+  PlannedSend,
+  RetakenSend,
+  Send,
+  SendOutcome,
+} from '../../messaging/store.ts'
 import type { Clock } from '../../primitives/clock.ts'
 import type { SqliteDatabase } from './database.ts'
 import { SqlitePlannedSends } from './planned-sends.ts'
-import { toMessage, toSend } from '../rows.ts'
+import { toMessage, toRetaken, toSend } from '../rows.ts'
 
 /** Sends and messages in SQLite. */
 export class SqliteMessaging implements MessagingStore {
@@ -10,6 +19,8 @@ export class SqliteMessaging implements MessagingStore {
   readonly #clock: Clock
   readonly #planned: SqlitePlannedSends
   readonly #settleSend
+  readonly #renewSend
+  readonly #retakeSends
   readonly #sendsOf
   readonly #insertMessage
   readonly #findMessage
@@ -21,7 +32,15 @@ export class SqliteMessaging implements MessagingStore {
     this.#planned = new SqlitePlannedSends(db)
     this.#settleSend = db.prepare(
       `UPDATE sends SET status = ?, error = ?, vendor_code = ?, ref = ?, price = ?, currency = ?
-       WHERE owner = ? AND id = ?`,
+       WHERE owner = ? AND id = ? AND fence = ? AND status = 'sending'`,
+    )
+    this.#renewSend = db.prepare(
+      `UPDATE sends SET lease_until = ? WHERE owner = ? AND id = ? AND fence = ? AND status = 'sending'`,
+    )
+    this.#retakeSends = db.prepare(
+      `UPDATE sends SET fence = fence + 1, lease_until = ? WHERE (owner, seq) IN
+         (SELECT owner, seq FROM sends WHERE status = 'sending' AND lease_until <= ? ORDER BY lease_until LIMIT ?)
+       RETURNING owner, id, provider, channel, fence`,
     )
     this.#sendsOf =
       db.prepare(`SELECT id, owner, provider, channel, status, error, at, delivered_at, price, currency
@@ -40,7 +59,7 @@ export class SqliteMessaging implements MessagingStore {
     return this.#db.write(() => this.#planned.insert(owner, send, this.#clock.now()))
   }
 
-  settleSend(owner: string, id: string, outcome: SendOutcome): Promise<void> {
+  settleSend(send: HeldSend, outcome: SendOutcome): Promise<boolean> {
     return this.#db.write(() => {
       const { changes } = this.#settleSend.run(
         outcome.status,
@@ -49,10 +68,25 @@ export class SqliteMessaging implements MessagingStore {
         outcome.ref,
         outcome.price?.amount ?? null,
         outcome.price?.currency ?? null,
-        owner,
-        id,
+        send.owner,
+        send.id,
+        send.fence,
       )
-      if (changes !== 1) throw new Error('a send that was not recorded cannot be settled')
+      return changes === 1
+    })
+  }
+
+  renewSends(sends: readonly HeldSend[]): Promise<void> {
+    return this.#db.write(() => {
+      const leaseUntil = this.#clock.now() + SEND_LEASE_SECONDS * 1000
+      for (const { owner, id, fence } of sends) this.#renewSend.run(leaseUntil, owner, id, fence)
+    })
+  }
+
+  retakeSends(limit: number): Promise<RetakenSend[]> {
+    return this.#db.write(() => {
+      const now = this.#clock.now()
+      return this.#retakeSends.all(now + SEND_LEASE_SECONDS * 1000, now, limit).map(toRetaken)
     })
   }
 

@@ -92,6 +92,12 @@ const MIGRATIONS: readonly string[] = [
     revoked_at INTEGER
   ) STRICT, WITHOUT ROWID;
   `,
+  // A send belongs to a process for a while; whose process died is found by this index, which holds nothing else.
+  `
+  ALTER TABLE sends ADD COLUMN lease_until INTEGER;
+  ALTER TABLE sends ADD COLUMN fence INTEGER NOT NULL DEFAULT 1;
+  CREATE INDEX sends_sending ON sends (lease_until) WHERE status = 'sending';
+  `,
 ]
 
 /** The schema this binary was written for. */

@@ -1,3 +1,4 @@
+import { SEND_LEASE_SECONDS } from '../../messaging/lease.ts'
 import type { PlannedSend } from '../../messaging/store.ts'
 import type { SqliteDatabase } from './database.ts'
 
@@ -7,13 +8,14 @@ export class SqlitePlannedSends {
 
   constructor(db: SqliteDatabase) {
     this.#insert = db.prepare(
-      `INSERT INTO sends (owner, seq, id, provider, channel, status, at)
-       VALUES (?1, (SELECT coalesce(max(seq), 0) + 1 FROM sends WHERE owner = ?1), ?2, ?3, ?4, 'sending', ?5)`,
+      `INSERT INTO sends (owner, seq, id, provider, channel, status, at, lease_until)
+       VALUES (?1, (SELECT coalesce(max(seq), 0) + 1 FROM sends WHERE owner = ?1), ?2, ?3, ?4, 'sending', ?5, ?6)`,
     )
   }
 
   /** To be called in a unit of work of `SqliteDatabase.write`. */
   insert(owner: string, send: PlannedSend, nowMs: number): void {
-    this.#insert.run(owner, send.id, send.provider, send.channel, nowMs)
+    const leaseUntil = nowMs + SEND_LEASE_SECONDS * 1000
+    this.#insert.run(owner, send.id, send.provider, send.channel, nowMs, leaseUntil)
   }
 }

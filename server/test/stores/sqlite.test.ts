@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { openSqlite } from '../../src/stores/sqlite/store.ts'
+import { describeMessagingStore } from '../conformance/messaging-store.ts'
 import { describeVerifyStore } from '../conformance/verify-store.ts'
 
 describeVerifyStore('sqlite', async (clock) => {
@@ -22,3 +23,7 @@ describeVerifyStore('sqlite', async (clock) => {
     },
   }
 })
+
+describeMessagingStore('sqlite', async (clock) =>
+  openSqlite({ path: ':memory:', synchronous: 'normal', retentionDays: 30, clock }),
+)
