@@ -46,6 +46,14 @@ export class SlowVendor {
     }
   }
 
+  /** Answers those that wait as a vendor does that cannot be used with these credentials. */
+  refuse(): void {
+    for (const response of this.#waiting.splice(0)) {
+      response.writeHead(401, { 'content-type': 'application/json' })
+      response.end(JSON.stringify({ code: 20003, message: 'Authenticate', more_info: '', status: 401 }))
+    }
+  }
+
   close(): void {
     this.#server.closeAllConnections()
     this.#server.close()
