@@ -32,6 +32,8 @@ export class Rules {
   readonly #settings: LimitSettings
   readonly #sends: readonly Rule[]
   readonly wrongChecks: Rule
+  /** The name of the rule that makes a number wait between two messages. */
+  readonly waitName = 'resend_cooldown'
 
   constructor(settings: LimitSettings) {
     this.#settings = settings
@@ -56,7 +58,7 @@ export class Rules {
    * asks and for whatever purpose; an approval (`approvedAt`) ends the wait for what was sent before it.
    */
   send(phone: string, sends: number, caller: Caller, approvedAt?: number): Counter[] {
-    const wait = rule('resend_cooldown', 1, this.cooldownSeconds(sends))
+    const wait = rule(this.waitName, 1, this.cooldownSeconds(sends))
     const since = approvedAt === undefined ? wait : { ...wait, since: approvedAt }
     const counters: Counter[] = [{ key: this.sendsKey(phone), rules: [since, ...this.#sends] }]
     if (caller.address !== undefined) counters.push(this.#starts(caller.address, caller.publishable))

@@ -130,24 +130,19 @@ export class Starts {
   }
 
   async #start(wanted: Wanted): Promise<Started> {
-    const { store, settings, messenger, counters, rules } = this.#deps
-    const { phone, purpose, channel, caller } = wanted
-    const { current, approvedAt } = await store.situation(caller.service, phone.e164, purpose)
-    if (current?.status === 'pending') return this.#sendAgain(current, phone, channel, caller)
+    const { settings, messenger, counters, rules } = this.#deps
+    const { phone, channel, caller } = wanted
     const testCode = settings.testNumbers.get(phone.e164)
-    if (testCode !== undefined) {
-      const { draft } = this.#draft(wanted, ALLOW, testCode)
-      return { ...(await store.open(draft)), sends: [] }
-    }
+    if (testCode !== undefined) return this.#startTest(wanted, testCode)
 
     const planned = messenger.plan(channel)
-    const taken = await takeOrThrow(counters, rules.send(phone.e164, 1, caller, approvedAt))
     const decision = decide(this.#deps.guard, phone, channel)
     const { draft, code } = this.#draft(wanted, decision)
     const allowed = decision.verdict === 'allow'
-    const { opened, verification } = await store.open(allowed ? { ...draft, send: planned } : draft)
+    const opening = await this.#open(allowed ? { ...draft, send: planned } : draft, caller)
+    const { opened, verification, taken } = opening
     if (!opened) {
-      // Another start was first, so this one is a resend that came too soon.
+      // It was pending, or another start was first: this one is a resend.
       await giveBack(counters, taken)
       return this.#sendAgain(verification, phone, channel, caller)
     }
@@ -155,6 +150,31 @@ export class Starts {
     // Nothing went to the number; the address keeps its hit.
     await giveBack(counters, taken, [rules.sendsKey(phone.e164)])
     return { opened, verification, sends: [] }
+  }
+
+  /** Opens a verification and takes its hits: in one step where one store does both, else one after the other. */
+  async #open(
+    draft: Draft,
+    caller: Caller,
+  ): Promise<{ opened: boolean; verification: Verification; taken: Taken | undefined }> {
+    const { store, counters, rules } = this.#deps
+    if (store.charged?.counters === counters) {
+      const charge = { counters: rules.send(draft.to, 1, caller), endedByApproval: rules.waitName }
+      const opening = await store.charged.open(draft, charge)
+      if (opening.refused) throw rateLimited(opening.refused)
+      return opening
+    }
+    const { current, approvedAt } = await store.situation(draft.service, draft.to, draft.purpose)
+    if (current?.status === 'pending') return { opened: false, verification: current, taken: undefined }
+    const taken = await takeOrThrow(counters, rules.send(draft.to, 1, caller, approvedAt))
+    return { ...(await store.open(draft)), taken }
+  }
+
+  async #startTest(wanted: Wanted, code: string): Promise<Started> {
+    const { draft } = this.#draft(wanted, ALLOW, code)
+    const { opened, verification } = await this.#deps.store.open(draft)
+    if (opened) return { opened, verification, sends: [] }
+    return this.#resendTest(verification, wanted.channel)
   }
 
   #draft(wanted: Wanted, decision: Decision, testCode?: string): { draft: Draft; code: string } {

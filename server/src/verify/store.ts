@@ -1,6 +1,6 @@
 import type { Channel } from '../messaging/provider.ts'
 import type { PlannedSend } from '../messaging/store.ts'
-import type { Rule } from '../limits/counters.ts'
+import type { Counter, Counters, Refused, Rule, Taken } from '../limits/counters.ts'
 import type { Reason, Status, Verification } from './verification.ts'
 
 /** A verification about to be opened. The store adds the times, by its own clock. */
@@ -30,6 +30,23 @@ export type Draft = {
   /** Ties the verification to the caller's idempotency claim in the same atomic step. */
   readonly claimKey?: string
 }
+
+/** What a start is counted on. */
+export type Charge = {
+  readonly counters: readonly Counter[]
+  /** The name of the rule that the newest approval of the number ends: it forgets the hits before. */
+  readonly endedByApproval: string
+}
+
+/** What came of opening and charging in one step: refused, or opened and charged, or found and not charged. */
+export type ChargedOpening =
+  | { readonly refused: Refused }
+  | {
+      readonly refused: null
+      readonly opened: boolean
+      readonly verification: Verification
+      readonly taken: Taken | undefined
+    }
 
 /** One guess to be judged. */
 export type Guess = {
@@ -87,6 +104,15 @@ export interface VerifyStore {
   situation(service: string, to: string, purpose: string): Promise<Situation>
   /** Inserts the verification complete; `opened` is false when another pending one was there first. */
   open(draft: Draft): Promise<{ opened: boolean; verification: Verification }>
+  /**
+   * Where the store keeps the counters too, it can do all that a start decides in one step: find what is pending, take
+   * a hit on every counter, and open.
+   */
+  readonly charged?: {
+    /** The counters that it charges. */
+    readonly counters: Counters
+    open(draft: Draft, charge: Charge): Promise<ChargedOpening>
+  }
   /**
    * Counts one more send of a pending verification and records it. Without `send` (test numbers) nothing is counted
    * and only the channel changes.

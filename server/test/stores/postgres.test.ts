@@ -1,6 +1,7 @@
 import postgres from 'postgres'
 import { afterAll, beforeAll } from 'vitest'
 import { openPostgres } from '../../src/stores/postgres/store.ts'
+import { describeChargedOpening } from '../conformance/charged-opening.ts'
 import { describeCounters } from '../conformance/counters.ts'
 import { describeMessagingStore } from '../conformance/messaging-store.ts'
 import { describeVerifyStore } from '../conformance/verify-store.ts'
@@ -39,6 +40,12 @@ describeWith('postgres', 'postgres', () => {
         },
         close: () => store.close(),
       }
+    })
+
+    describeChargedOpening(name, async (clock) => {
+      const store = await open(clock, prepare)
+      await empty()
+      return store
     })
 
     describeMessagingStore(name, async (clock) => {

@@ -1,7 +1,7 @@
-import type { Counter, Counters, Refused, RuleState, Taken } from '../../limits/counters.ts'
+import type { Counter, Counters, Refused, Rule, RuleState, Taken } from '../../limits/counters.ts'
 import { stateOf, waitSeconds } from '../../limits/window.ts'
 import type { Clock } from '../../primitives/clock.ts'
-import { number, numberOrNull, text } from '../rows.ts'
+import { number, numberOrNull, type Row, text } from '../rows.ts'
 import { packArray, unpackNumbers } from './arrays.ts'
 import type { PostgresDatabase } from './database.ts'
 
@@ -32,24 +32,21 @@ export class PostgresCounters implements Counters {
   }
 
   async take(counters: readonly Counter[]): Promise<Taken | Refused> {
-    const keys = counters.map(({ key }) => key)
-    const rules = counters.flatMap((counter, at) => counter.rules.map((rule) => ({ rule, counter: at + 1 })))
+    const { keys, places, rules } = flatten(counters)
+    const sinces = packArray(rules.map((rule) => rule.since ?? 0))
+    const { limits, windows } = packRules(rules)
     const [row] = await this.#db.query(SQL.take, [
       packArray(keys),
-      packArray(rules.map(({ counter }) => counter)),
-      packArray(rules.map(({ rule }) => rule.limit)),
-      packArray(rules.map(({ rule }) => rule.windowSeconds * 1000)),
-      packArray(rules.map(({ rule }) => rule.since ?? 0)),
+      packArray(places),
+      limits,
+      windows,
+      sinces,
       this.#now(),
     ])
     if (!row) throw new Error('a hit was neither taken nor refused')
     const refused = rules[(numberOrNull(row, 'refused') ?? 0) - 1]
     if (!refused) return { ok: true, keys, at: number(row, 'at') }
-    return {
-      ok: false,
-      rule: refused.rule,
-      retryAfterSeconds: waitSeconds(number(row, 'opens_at'), number(row, 'at')),
-    }
+    return refusalOf(refused, row, 'at')
   }
 
   async peek(counters: readonly Counter[]): Promise<RuleState[]> {
@@ -68,4 +65,26 @@ export class PostgresCounters implements Counters {
   #now(): number | null {
     return this.#clock?.now() ?? null
   }
+}
+
+/** Counters as the functions take them: their keys, and every rule with the place of its counter, counted from 1. */
+export function flatten(counters: readonly Counter[]): { keys: string[]; places: number[]; rules: Rule[] } {
+  return {
+    keys: counters.map(({ key }) => key),
+    places: counters.flatMap(({ rules }, at) => rules.map(() => at + 1)),
+    rules: counters.flatMap(({ rules }) => rules),
+  }
+}
+
+/** The figures of rules, as arrays. */
+export function packRules(rules: readonly Rule[]): { limits: string; windows: string } {
+  return {
+    limits: packArray(rules.map((rule) => rule.limit)),
+    windows: packArray(rules.map((rule) => rule.windowSeconds * 1000)),
+  }
+}
+
+/** The refusal by a rule, from a row that tells when it opens and, in this column, the time. */
+export function refusalOf(rule: Rule, row: Row, time: string): Refused {
+  return { ok: false, rule, retryAfterSeconds: waitSeconds(number(row, 'opens_at'), number(row, time)) }
 }

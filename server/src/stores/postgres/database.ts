@@ -4,16 +4,17 @@ import postgres, { type Sql } from 'postgres'
 import { LATE, withDeadline } from '../../primitives/deadline.ts'
 import { CountersignError } from '../../primitives/errors.ts'
 import type { Row } from '../rows.ts'
+import { Turns } from './turns.ts'
 
 /** The server gives a statement up after this, so that a slow one is an answer and not a wait. */
 const STATEMENT_TIMEOUT_MS = 2_000
-/** We give it up after this, the wait for a connection included: then the network is gone, or the pool is full. */
+/** We give it up after this, the wait for a connection and every new try included. */
 const ANSWER_MS = 2_500
 const CONNECT_TIMEOUT_SECONDS = 2
 /** How soon a lost connection is tried again. */
 const RECONNECT_SECONDS = 0.1
-/** Statements that may wait at once; more are refused at once, because they would be late anyway. */
-const WAITING_MAX = 2_000
+/** A pool is left at most so often: every time costs the database all its connections. */
+const RENEW_MS = 1_000
 const RETRIES_MAX = 3
 const RETRY_MS = 20
 
@@ -29,6 +30,8 @@ const LOST = new Set([
   '57P01',
   '57P02',
 ])
+/** The server gave the statement up; it was kept in no part. */
+const TIMED_OUT = '57014'
 /** What is at the other end takes no writes: a replica, after the roles have changed. */
 const READ_ONLY = '25006'
 
@@ -45,11 +48,13 @@ export type PostgresOptions = {
 export class PostgresDatabase {
   readonly #options: PostgresOptions
   #sql: Sql
-  #waiting = 0
+  readonly #turns: Turns
+  #renewedAt = -Infinity
   #closed = false
 
   constructor(options: PostgresOptions) {
     this.#options = options
+    this.#turns = new Turns(options.poolSize, STATEMENT_TIMEOUT_MS)
     this.#sql = this.#connect()
   }
 
@@ -57,10 +62,14 @@ export class PostgresDatabase {
    * Runs one statement, which is a transaction of its own. Throws `store_unavailable`; then it may or may not have
    * been kept, and the caller has been told neither.
    */
-  async query(text: string, parameters: readonly unknown[] = []): Promise<readonly Row[]> {
+  async query(
+    text: string,
+    parameters: readonly unknown[] = [],
+    until = performance.now() + ANSWER_MS,
+  ): Promise<readonly Row[]> {
     for (let tries = 1; ; tries++) {
       try {
-        return await this.#run(text, parameters)
+        return await this.#run(text, parameters, until)
       } catch (error) {
         if (tries > RETRIES_MAX || !TRY_AGAIN.has(codeOf(error))) throw unavailable(error)
         await sleep(randomInt(RETRY_MS) * tries)
@@ -70,11 +79,12 @@ export class PostgresDatabase {
 
   /** Runs a statement that changes nothing: when its connection is lost, it is asked once more on another. */
   async read(text: string, parameters: readonly unknown[] = []): Promise<readonly Row[]> {
+    const until = performance.now() + ANSWER_MS
     try {
-      return await this.#run(text, parameters)
+      return await this.#run(text, parameters, until)
     } catch (error) {
       if (!LOST.has(codeOf(error))) throw unavailable(error)
-      return this.query(text, parameters)
+      return this.query(text, parameters, until)
     }
   }
 
@@ -93,32 +103,37 @@ export class PostgresDatabase {
     await this.#sql.end({ timeout: 1 })
   }
 
-  async #run(text: string, parameters: readonly unknown[]): Promise<readonly Row[]> {
-    if (this.#waiting >= WAITING_MAX) throw new Error('too many statements wait for the database')
+  async #run(text: string, parameters: readonly unknown[], until: number): Promise<readonly Row[]> {
+    await this.#turns.begin(until)
     const sql = this.#sql
-    this.#waiting++
+    let isStuck = false
     try {
       const query = sql.unsafe(text, parameters as never[], { prepare: this.#options.prepare })
-      const rows = await withDeadline(query, ANSWER_MS)
+      const rows = await withDeadline(query, until - performance.now())
       if (rows !== LATE) return rows
+      isStuck = true
       this.#renew(sql)
       throw new Error(`the database did not answer within ${ANSWER_MS} ms`)
     } catch (error) {
       if (codeOf(error) === READ_ONLY) this.#renew(sql)
+      isStuck ||= codeOf(error) === TIMED_OUT
       throw error
     } finally {
-      this.#waiting--
+      this.#turns.end(isStuck)
     }
   }
 
   /**
-   * Leaves the connections of a pool that does not answer: their statements end now, refused, and the next one
-   * connects anew. A connection whose other end is gone would otherwise be waited for until the kernel gives it up.
+   * Leaves the connections of a pool that does not answer: the next statement connects anew. A connection whose other
+   * end is gone would otherwise be waited for until the kernel gives it up. What is under way on the others may end
+   * in the time it has.
    */
   #renew(late: Sql): void {
-    if (this.#sql !== late || this.#closed) return
+    const now = performance.now()
+    if (this.#sql !== late || this.#closed || now - this.#renewedAt < RENEW_MS) return
+    this.#renewedAt = now
     this.#sql = this.#connect()
-    late.end({ timeout: 0 }).catch(() => {})
+    late.end({ timeout: ANSWER_MS / 1000 }).catch(() => {})
   }
 
   #connect(): Sql {

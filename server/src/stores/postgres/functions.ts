@@ -77,8 +77,12 @@ DECLARE
   is_right boolean;
   is_limited boolean;
 BEGIN
-  SELECT * INTO v FROM countersign.verifications WHERE id = p_id AND service = p_service FOR UPDATE;
-  IF NOT FOUND THEN
+  -- What has ended stays so: a flood of guesses at it locks and writes nothing.
+  SELECT * INTO v FROM countersign.verifications WHERE id = p_id AND service = p_service;
+  IF v.status = 'pending' THEN
+    SELECT * INTO v FROM countersign.verifications WHERE id = p_id FOR UPDATE;
+  END IF;
+  IF v.id IS NULL THEN
     RETURN;
   END IF;
   t := coalesce(p_now, countersign.now_ms());
@@ -130,6 +134,7 @@ CREATE FUNCTION countersign.take(
 DECLARE
   wanted int := cardinality(p_keys);
   held int;
+  made text[];
   log bigint[];
   room bigint;
   lives bigint[];
@@ -138,48 +143,102 @@ BEGIN
   SELECT array_agg(life ORDER BY counter), array_agg(size ORDER BY counter) INTO lives, sizes
     FROM (SELECT counter, max(window_ms) AS life, max(hits_max) AS size
       FROM unnest(p_counters, p_windows, p_limits) AS rules (counter, window_ms, hits_max) GROUP BY counter) AS c;
-  -- Locked in the order of their keys, whoever asks, so that two never wait for each other. The clock is read after.
-  LOOP
-    PERFORM 1 FROM countersign.counters WHERE key = ANY (p_keys) ORDER BY key FOR UPDATE;
-    GET DIAGNOSTICS held = ROW_COUNT;
-    EXIT WHEN held = wanted;
-    at := coalesce(p_now, countersign.now_ms());
-    IF wanted = 1 THEN
-      -- Nothing is counted yet, so there is room.
-      INSERT INTO countersign.counters (key, hits, expires_at) VALUES (p_keys[1], ARRAY[at], at + lives[1])
-        ON CONFLICT DO NOTHING;
-      IF FOUND THEN
+  -- Looked at twice: what is refused as it stands needs no lock, so that a flood of hits at a spent counter writes
+  -- nothing; what is not is decided with the counters locked.
+  FOR look IN 1..2 LOOP
+    -- Locked in the order of their keys, whoever asks, so that two never wait for each other. The clock is read after.
+    WHILE look = 2 LOOP
+      PERFORM 1 FROM countersign.counters WHERE key = ANY (p_keys) ORDER BY key FOR UPDATE;
+      GET DIAGNOSTICS held = ROW_COUNT;
+      EXIT WHEN held = wanted;
+      IF held > 0 THEN
+        INSERT INTO countersign.counters (key, hits, expires_at)
+          SELECT key, '{}', 0 FROM unnest(p_keys) AS key ORDER BY key ON CONFLICT DO NOTHING;
+        CONTINUE;
+      END IF;
+      -- Nothing is counted yet on any, so there is room on all; unless somebody has made one of them meanwhile.
+      at := coalesce(p_now, countersign.now_ms());
+      WITH fresh AS (
+        INSERT INTO countersign.counters (key, hits, expires_at)
+          SELECT key, ARRAY[at], at + life FROM unnest(p_keys, lives) AS k (key, life) ORDER BY key
+          ON CONFLICT DO NOTHING RETURNING key
+      )
+      SELECT array_agg(key) INTO made FROM fresh;
+      IF cardinality(made) = wanted THEN
         RETURN;
       END IF;
-    ELSE
-      INSERT INTO countersign.counters (key, hits, expires_at)
-        SELECT key, '{}', at + 60000 FROM unnest(p_keys) AS key ORDER BY key ON CONFLICT DO NOTHING;
-    END IF;
-  END LOOP;
-  at := coalesce(p_now, countersign.now_ms());
-  FOR n IN 1..wanted LOOP
-    SELECT hits INTO log FROM countersign.counters WHERE key = p_keys[n];
-    IF log[1] > at THEN
-      -- The clock was set back: kept as now, so that no jump locks a counter for longer than its window.
-      log := ARRAY(SELECT least(hit, at) FROM unnest(log) WITH ORDINALITY AS h (hit, place) ORDER BY place);
-      UPDATE countersign.counters SET hits = log WHERE key = p_keys[n];
-    END IF;
-    FOR r IN 1..cardinality(p_limits) LOOP
-      CONTINUE WHEN p_counters[r] <> n;
-      room := countersign.room_at(log, p_limits[r], p_windows[r], p_sinces[r], at);
-      IF room > at AND (opens_at IS NULL OR room > opens_at) THEN
-        opens_at := room;
-        refused := r;
+      DELETE FROM countersign.counters WHERE key = ANY (made);
+    END LOOP;
+    at := coalesce(p_now, countersign.now_ms());
+    FOR n IN 1..wanted LOOP
+      SELECT hits INTO log FROM countersign.counters WHERE key = p_keys[n];
+      IF log[1] > at THEN
+        EXIT WHEN look = 1;
+        -- The clock was set back: kept as now, so that no jump locks a counter for longer than its window.
+        log := ARRAY(SELECT least(hit, at) FROM unnest(log) WITH ORDINALITY AS h (hit, place) ORDER BY place);
+        UPDATE countersign.counters SET hits = log WHERE key = p_keys[n];
+      END IF;
+      FOR r IN 1..cardinality(p_limits) LOOP
+        CONTINUE WHEN p_counters[r] <> n;
+        room := countersign.room_at(log, p_limits[r], p_windows[r], p_sinces[r], at);
+        IF room > at AND (opens_at IS NULL OR room > opens_at) THEN
+          opens_at := room;
+          refused := r;
+        END IF;
+      END LOOP;
+      IF refused IS NOT NULL THEN
+        RETURN;
       END IF;
     END LOOP;
-    IF refused IS NOT NULL THEN
-      RETURN;
-    END IF;
   END LOOP;
-  FOR n IN 1..wanted LOOP
-    UPDATE countersign.counters SET hits = (at || hits)[1:sizes[n]], expires_at = at + lives[n]
-      WHERE key = p_keys[n];
-  END LOOP;
+  UPDATE countersign.counters AS c SET hits = (at || c.hits)[1:size], expires_at = at + life
+    FROM unnest(p_keys, sizes, lives) AS k (key, size, life) WHERE c.key = k.key;
+END $$;
+
+CREATE TYPE countersign.opening AS (
+  refused int, opens_at bigint, taken_at bigint, verification countersign.verifications
+);
+
+-- Everything that a start decides: finds what is pending, or takes a hit on every counter and opens. The newest
+-- approval of the number ends what the rule at p_waits counts.
+CREATE FUNCTION countersign.open_charged(
+  p_id text, p_service text, p_phone text, p_country text, p_channel text, p_purpose text, p_locale text,
+  p_status text, p_key_id text, p_digest bytea, p_code_length int, p_guesses_max int, p_sends int, p_sends_max int,
+  p_ttl_ms bigint, p_cooldown_ms bigint, p_nonce text, p_metadata text, p_decision text,
+  p_send_id text, p_send_provider text, p_lease_ms bigint, p_claim text, p_now bigint,
+  p_keys text[], p_counters int[], p_limits int[], p_windows bigint[], p_waits int
+) RETURNS SETOF countersign.opening LANGUAGE plpgsql AS $$
+DECLARE
+  v countersign.verifications;
+  hit record;
+  t bigint := coalesce(p_now, countersign.now_ms());
+  sinces bigint[] := array_fill(0::bigint, ARRAY[cardinality(p_limits)]);
+BEGIN
+  SELECT * INTO v FROM countersign.verifications
+    WHERE phone = p_phone AND service = p_service AND purpose = p_purpose AND status = 'pending';
+  IF FOUND AND v.expires_at > t THEN
+    RETURN NEXT ROW(NULL, NULL, NULL, v)::countersign.opening;
+    RETURN;
+  END IF;
+  SELECT * INTO v FROM countersign.verifications WHERE phone = p_phone ORDER BY id DESC LIMIT 1;
+  -- An approval from the future means that the clock was set back; it ends no wait.
+  IF FOUND AND v.status = 'approved' AND v.decided_at <= t THEN
+    sinces[p_waits] := v.decided_at;
+  END IF;
+  SELECT * INTO hit FROM countersign.take(p_keys, p_counters, p_limits, p_windows, sinces, p_now);
+  IF hit.refused IS NOT NULL THEN
+    RETURN NEXT ROW(hit.refused, hit.opens_at, hit.at, NULL)::countersign.opening;
+    RETURN;
+  END IF;
+  SELECT * INTO v FROM countersign.open(p_id, p_service, p_phone, p_country, p_channel, p_purpose, p_locale,
+    p_status, p_key_id, p_digest, p_code_length, p_guesses_max, p_sends, p_sends_max, p_ttl_ms, p_cooldown_ms,
+    p_nonce, p_metadata, p_decision, p_send_id, p_send_provider, p_lease_ms, p_claim, p_now);
+  IF v.id <> p_id THEN
+    -- Another start was first. The hit just taken is the newest, and nobody else had the counters since.
+    UPDATE countersign.counters SET hits = hits[2:] WHERE key = ANY (p_keys);
+    hit.at := NULL;
+  END IF;
+  RETURN NEXT ROW(NULL, NULL, hit.at, v)::countersign.opening;
 END $$;
 
 -- Claims an idempotency key, or tells who has it.

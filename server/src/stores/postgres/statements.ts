@@ -22,7 +22,7 @@ const COLUMN_NAMES = [
   'metadata',
 ]
 const COLUMNS = COLUMN_NAMES.join(', ')
-const OF_JUDGEMENT = COLUMN_NAMES.map((name) => `(verification).${name}`).join(', ')
+const OF_VERIFICATION = COLUMN_NAMES.map((name) => `(verification).${name}`).join(', ')
 
 /** The database's clock, unless a test says otherwise in the parameter. */
 const now = (parameter: string) => `coalesce(${parameter}::bigint, countersign.now_ms())`
@@ -56,7 +56,9 @@ export const SQL = {
     FROM clock LEFT JOIN newest ON true LEFT JOIN found ON true`,
   open: `SELECT ${COLUMNS} FROM countersign.open($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15,
     $16, $17, $18, $19, $20, $21, $22, $23, $24)`,
-  judge: `SELECT verdict, opens_at, t, ${OF_JUDGEMENT} FROM countersign.judge($1, $2, $3, $4, $5, $6, $7)`,
+  openCharged: `SELECT refused, opens_at, taken_at, ${OF_VERIFICATION} FROM countersign.open_charged($1, $2, $3, $4, $5, $6,
+    $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29)`,
+  judge: `SELECT verdict, opens_at, t, ${OF_VERIFICATION} FROM countersign.judge($1, $2, $3, $4, $5, $6, $7)`,
   resend: `
     WITH clock AS (SELECT ${now('$6')} AS t),
     again AS (

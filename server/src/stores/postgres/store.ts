@@ -23,12 +23,13 @@ export async function openPostgres(
   try {
     await migrate(db)
     clock = await SyncedClock.start(async () => readClock(db))
+    const counters = new PostgresCounters(db, given)
     const purge = new PostgresPurge(db, given ?? clock, options.retentionDays)
     return {
       clock: given ?? clock,
-      verifications: new PostgresVerifications(db, given),
+      verifications: new PostgresVerifications(db, counters, given),
       messaging: new PostgresMessaging(db, given),
-      counters: new PostgresCounters(db, given),
+      counters,
       keys: new PostgresKeys(db),
       sweep: () => purge.sweep(),
       ping: async () => {

@@ -1,10 +1,12 @@
-import type { Rule } from '../../limits/counters.ts'
+import type { Counters, Rule } from '../../limits/counters.ts'
 import { stateOf, waitSeconds } from '../../limits/window.ts'
 import type { Channel } from '../../messaging/provider.ts'
 import { SEND_LEASE_SECONDS } from '../../messaging/lease.ts'
 import type { PlannedSend } from '../../messaging/store.ts'
 import type { Clock } from '../../primitives/clock.ts'
 import type {
+  Charge,
+  ChargedOpening,
   Claim,
   ClaimLife,
   Draft,
@@ -18,6 +20,7 @@ import { reasonOfEnded, type Status, type Verification } from '../../verify/veri
 import { number, numberOrNull, type Row, text, toVerification } from '../rows.ts'
 import { packArray, unpackNumbers } from './arrays.ts'
 import { PostgresClaims } from './claims.ts'
+import { flatten, packRules, refusalOf } from './counters.ts'
 import type { PostgresDatabase } from './database.ts'
 import { SQL } from './statements.ts'
 
@@ -30,10 +33,16 @@ export class PostgresVerifications implements VerifyStore {
   readonly #clock: Clock | undefined
   readonly #claims: PostgresClaims
 
-  /** `clock` stands for the database's own, in tests. */
-  constructor(db: PostgresDatabase, clock?: Clock) {
+  readonly charged: {
+    readonly counters: Counters
+    open(draft: Draft, charge: Charge): Promise<ChargedOpening>
+  }
+
+  /** `counters` are in the same database; `clock` stands for the database's own, in tests. */
+  constructor(db: PostgresDatabase, counters: Counters, clock?: Clock) {
     this.#db = db
     this.#clock = clock
+    this.charged = { counters, open: (draft, charge) => this.#openCharged(draft, charge) }
     this.#claims = new PostgresClaims(db, clock)
   }
 
@@ -50,32 +59,7 @@ export class PostgresVerifications implements VerifyStore {
   }
 
   async open(draft: Draft): Promise<{ opened: boolean; verification: Verification }> {
-    const [row] = await this.#db.query(SQL.open, [
-      draft.id,
-      draft.service,
-      draft.to,
-      draft.country,
-      draft.channel,
-      draft.purpose,
-      draft.locale,
-      draft.status,
-      draft.keyId,
-      draft.digest,
-      draft.codeLength,
-      draft.guessesMax,
-      draft.status === 'blocked' ? 0 : 1,
-      draft.sendsMax,
-      draft.ttlSeconds * 1000,
-      draft.cooldownSeconds * 1000,
-      draft.nonce,
-      draft.metadata === null ? null : JSON.stringify(draft.metadata),
-      draft.decision,
-      draft.send?.id ?? null,
-      draft.send?.provider ?? null,
-      SEND_LEASE_SECONDS * 1000,
-      draft.claimKey ?? null,
-      this.#now(),
-    ])
+    const [row] = await this.#db.query(SQL.open, this.#parametersOf(draft))
     if (!row) throw new Error('a verification was neither opened nor found')
     // What is pending at the time of the answer is not looked at again: only `open` decides that here.
     return { opened: row['id'] === draft.id, verification: toVerification(row, 0) }
@@ -172,6 +156,58 @@ export class PostgresVerifications implements VerifyStore {
 
   releaseClaim(key: string): Promise<void> {
     return this.#claims.release(key)
+  }
+
+  async #openCharged(draft: Draft, charge: Charge): Promise<ChargedOpening> {
+    const { keys, places, rules } = flatten(charge.counters)
+    const { limits, windows } = packRules(rules)
+    const [row] = await this.#db.query(SQL.openCharged, [
+      ...this.#parametersOf(draft),
+      packArray(keys),
+      packArray(places),
+      limits,
+      windows,
+      rules.findIndex(({ name }) => name === charge.endedByApproval) + 1,
+    ])
+    if (!row) throw new Error('a verification was neither opened nor found')
+    const refused = rules[(numberOrNull(row, 'refused') ?? 0) - 1]
+    if (refused) return { refused: refusalOf(refused, row, 'taken_at') }
+    const at = numberOrNull(row, 'taken_at')
+    return {
+      refused: null,
+      opened: row['id'] === draft.id,
+      verification: toVerification(row, 0),
+      taken: at === null ? undefined : { ok: true, keys, at },
+    }
+  }
+
+  #parametersOf(draft: Draft): unknown[] {
+    return [
+      draft.id,
+      draft.service,
+      draft.to,
+      draft.country,
+      draft.channel,
+      draft.purpose,
+      draft.locale,
+      draft.status,
+      draft.keyId,
+      draft.digest,
+      draft.codeLength,
+      draft.guessesMax,
+      draft.status === 'blocked' ? 0 : 1,
+      draft.sendsMax,
+      draft.ttlSeconds * 1000,
+      draft.cooldownSeconds * 1000,
+      draft.nonce,
+      draft.metadata === null ? null : JSON.stringify(draft.metadata),
+      draft.decision,
+      draft.send?.id ?? null,
+      draft.send?.provider ?? null,
+      SEND_LEASE_SECONDS * 1000,
+      draft.claimKey ?? null,
+      this.#now(),
+    ]
   }
 
   #now(): number | null {
