@@ -6,7 +6,9 @@ import { startServices } from '../../../scripts/services/index.ts'
  */
 export default async function setup(): Promise<() => Promise<void>> {
   const { environment, missing, stop } = await startServices()
-  const reasons = Object.entries(missing).map(([name, reason]) => `  ${name}: ${reason.replaceAll('\n', '\n    ')}`)
+  const reasons = Object.entries(missing).map(
+    ([name, reason]) => `  ${name}: ${reason.replaceAll('\n', '\n    ')}`,
+  )
   if (reasons.length > 0 && process.env['CI'] === 'true') {
     await stop()
     throw new Error(`In CI every service is needed. Missing:\n${reasons.join('\n')}`)

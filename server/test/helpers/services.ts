@@ -4,9 +4,13 @@ import { MongoClient } from 'mongodb'
 import postgres from 'postgres'
 import { describe, test } from 'vitest'
 import { type MissingServices, type Service, VARIABLES } from '../../../scripts/services/index.ts'
+import { type Proxy, makeProxy } from '../../../scripts/services/toxiproxy.ts'
 
+export { startPgbouncer as pgbouncerFor } from '../../../scripts/services/pgbouncer.ts'
 export { startPostgres } from '../../../scripts/services/postgres.ts'
+export { startRedisCluster } from '../../../scripts/services/redis-cluster.ts'
 export { startRedis } from '../../../scripts/services/redis.ts'
+export type { Proxy }
 
 /** A database that nobody else uses. */
 export type Fresh = { readonly url: string; drop(): Promise<void> }
@@ -63,6 +67,8 @@ export async function freshPostgres(server = need('postgres')): Promise<Fresh> {
 export async function freshMongo(server = need('mongodb')): Promise<Fresh> {
   const url = new URL(server)
   url.pathname = `/${uniqueName()}`
+  // Drivers look for the user in the database of the path unless told.
+  if (url.username !== '' && !url.searchParams.has('authSource')) url.searchParams.set('authSource', 'admin')
   const drop = async () => {
     const client = new MongoClient(url.href)
     try {
@@ -80,7 +86,7 @@ export async function freshMongo(server = need('mongodb')): Promise<Fresh> {
  */
 export async function freshRedis(server = need('redis')): Promise<Fresh> {
   const number = await withRedis(server, async (redis) => {
-    const count = Number((await redis.config('GET', 'databases') as string[])[1])
+    const count = Number((await redis.config('GET', 'databases'))[1])
     if (count < 1024) throw new Error(`${server} has ${count} databases; start it with --databases 4096`)
     return 1 + ((await redis.incr('countersign:test:databases')) % (count - 1))
   })
@@ -91,6 +97,11 @@ export async function freshRedis(server = need('redis')): Promise<Fresh> {
   }
   await drop()
   return { url: url.href, drop }
+}
+
+/** A proxy before this `host:port` or URL, for tests that disturb the way to it. */
+export function toxiproxy(target: string): Promise<Proxy> {
+  return makeProxy(need('toxiproxy'), target)
 }
 
 function address(service: keyof typeof VARIABLES): string | undefined {
