@@ -1,7 +1,10 @@
+import { randomBytes } from 'node:crypto'
 import type { Pool } from 'undici'
+import { otpgatewaySecret } from './otpgateway.ts'
 import { apiKey, type Target } from './targets.ts'
 
 export interface Request {
+  method?: 'POST' | 'PUT'
   path: string
   /** The address of the end user, for servers that read it from a header. */
   address: string
@@ -23,6 +26,10 @@ export interface Started {
 /** How to verify a number with one kind of server. */
 export interface Dialect {
   headers: Record<string, string>
+  /** Bodies are form-encoded. */
+  form?: boolean
+  /** Answers a code that was used as it did the first time. */
+  reuses?: boolean
   start(phone: string, address: string): Request
   started(request: Request, answer: Answer): Started | undefined
   approved(answer: Answer): boolean
@@ -58,24 +65,47 @@ function betterAuth(checkPath: string, extra: Record<string, unknown>): Dialect 
   }
 }
 
+/** Form-encoded, with ids of the caller's making; it answers a start with the code. */
+const otpgateway: Dialect = {
+  headers: {
+    'content-type': 'application/x-www-form-urlencoded',
+    authorization: `Basic ${btoa(`bench:${otpgatewaySecret}`)}`,
+  },
+  form: true,
+  reuses: true,
+  start: (to, address) => ({
+    method: 'PUT',
+    path: `/api/otp/${randomBytes(16).toString('hex')}`,
+    address,
+    body: { to, provider: 'none' },
+  }),
+  started({ path, address }, { status, body }) {
+    const code = (body['data'] as { otp?: string } | undefined)?.otp
+    if (status !== 200 || code === undefined) return undefined
+    return { code, check: (otp) => ({ path, address, body: { otp } }) }
+  },
+  approved: ({ status, body }) => status === 200 && body['status'] === 'success',
+}
+
 export const dialects: Record<Target, Dialect> = {
   floor: verifyApi,
   countersign: verifyApi,
   'better-auth': betterAuth('/api/auth/phone-number/verify', { disableSession: true }),
   'better-auth-consume': betterAuth('/consume', {}),
+  otpgateway,
 }
 
 /** Sends a request over one of the pool's kept connections and reads the whole answer. */
 export async function post(
   pool: Pool,
-  { headers }: Dialect,
-  { path, address, body }: Request,
+  { headers, form = false }: Dialect,
+  { method = 'POST', path, address, body }: Request,
 ): Promise<Answer> {
   const response = await pool.request({
     path,
-    method: 'POST',
+    method,
     headers: { ...headers, 'x-forwarded-for': address },
-    body: JSON.stringify(body),
+    body: form ? new URLSearchParams(body as Record<string, string>).toString() : JSON.stringify(body),
   })
   const text = await response.body.text()
   return {

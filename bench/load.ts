@@ -112,7 +112,7 @@ class Session {
     for (const [guess, expected] of [
       [wrong, false],
       [code, true],
-      [code, false],
+      [code, this.#dialect.reuses === true],
     ] as const) {
       const answer = await this.#post(check(guess))
       if (this.#dialect.approved(answer) !== expected) throw refusal('the proving check', answer)

@@ -16,7 +16,7 @@ const { values: flags } = parseArgs({
 })
 const space = scratch()
 const target = targetNamed(flags.target)
-const server = await startTarget({ target, synchronous: 'normal', dataDir: join(space.dir, 'data') })
+const server = await startTarget({ target, medium: 'normal', dataDir: join(space.dir, 'data') })
 const load = loader()
 const megabytes = () => (rssBytes(server.pid) / 2 ** 20).toFixed(0)
 const rows = [

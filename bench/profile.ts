@@ -3,9 +3,10 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
+import { startDatabases } from './databases.ts'
 import { loader } from './load.ts'
 import { printTable } from './stats.ts'
-import { addressPool, scratch, startTarget, targetNamed } from './targets.ts'
+import { addressPool, mediumNamed, scratch, startTarget, targetNamed } from './targets.ts'
 
 interface Profile {
   nodes: { id: number; callFrame: { functionName: string; url: string; lineNumber: number } }[]
@@ -19,14 +20,18 @@ const { values: flags } = parseArgs({
     concurrency: { type: 'string', default: '32' },
     target: { type: 'string', default: 'countersign' },
     top: { type: 'string', default: '40' },
+    medium: { type: 'string', default: 'normal' },
   },
 })
 const space = scratch()
 const target = targetNamed(flags.target)
+const medium = mediumNamed(flags.medium)
+const databases = await startDatabases(medium)
 const server = await startTarget({
   target,
-  synchronous: 'normal',
+  medium,
   dataDir: join(space.dir, 'data'),
+  ...(await databases.place(target)),
   nodeArgs: ['--cpu-prof', `--cpu-prof-dir=${space.dir}`],
 })
 const load = loader()
@@ -42,6 +47,7 @@ const measured = await load.run({
 })
 load.stop()
 await server.stop()
+await databases.remove()
 print(JSON.parse(readFileSync(join(space.dir, profileFile()), 'utf8')) as Profile, measured.verifications)
 space.remove()
 

@@ -13,7 +13,7 @@ const first: number[] = []
 const again: number[] = []
 for (let run = 0; run < Number(flags.runs); run++) {
   for (const times of [first, again]) {
-    const server = await startTarget({ target, synchronous: 'full', dataDir: join(space.dir, String(run)) })
+    const server = await startTarget({ target, medium: 'full', dataDir: join(space.dir, String(run)) })
     times.push(server.readyMs)
     await server.stop()
   }

@@ -7,22 +7,26 @@ import { cpus } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { loader, type Measured } from './load.ts'
+import { otpgatewayExists } from './otpgateway.ts'
+import { startDatabases } from './databases.ts'
 import { median, percentile, printTable } from './stats.ts'
 import {
   addressPool,
   scratch,
   serverExists,
+  mediumNamed,
+  runsOn,
   startTarget,
   targetNamed,
   targets,
   type Running,
-  type Synchronous,
+  type Medium,
   type Target,
 } from './targets.ts'
 
 interface Result {
   target: Target
-  synchronous: Synchronous
+  medium: Medium
   verifications: number
   /** CPU time of the server a verification, over the rounds. */
   cpuMicros: { median: number; min: number; max: number }
@@ -49,9 +53,9 @@ const { values: flags } = parseArgs({
     addresses: { type: 'string' },
     only: {
       type: 'string',
-      default: targets.filter((target) => target !== 'countersign' || serverExists()).join(),
+      default: targets.filter(isHere).join(),
     },
-    synchronous: { type: 'string', default: 'normal,full' },
+    medium: { type: 'string', default: 'full,normal,postgres,postgres+redis' },
   },
 })
 const rounds = Number(flags.rounds)
@@ -59,11 +63,12 @@ const only = flags.only.split(',').map(targetNamed)
 const space = scratch()
 const load = loader()
 const results: Result[] = []
-for (const synchronous of flags.synchronous.split(',')) {
-  if (synchronous !== 'normal' && synchronous !== 'full') throw new Error(`--synchronous ${synchronous}`)
-  const measured = await race(synchronous)
-  const figures = only.map((target) => summarize(target, synchronous, measured))
-  print(synchronous, figures)
+for (const medium of flags.medium.split(',').map(mediumNamed)) {
+  const measured = await race(medium)
+  const figures = only
+    .filter((target) => runsOn(target, medium))
+    .map((target) => summarize(target, medium, measured))
+  print(medium, figures)
   results.push(...figures)
 }
 load.stop()
@@ -77,12 +82,14 @@ writeFileSync(
 )
 
 /** Runs all servers side by side and gives each the load in turn, in an order that rotates. */
-async function race(synchronous: Synchronous): Promise<Map<Target, Measured[]>> {
+async function race(medium: Medium): Promise<Map<Target, Measured[]>> {
+  const databases = await startDatabases(medium)
   const running: Running[] = []
   const measured = new Map<Target, Measured[]>(only.map((target) => [target, []]))
   try {
-    for (const target of only) {
-      running.push(await startTarget({ target, synchronous, dataDir: join(space.dir, synchronous, target) }))
+    for (const target of only.filter((target) => runsOn(target, medium))) {
+      const dataDir = join(space.dir, medium, target)
+      running.push(await startTarget({ target, medium, dataDir, ...(await databases.place(target)) }))
     }
     for (let round = 0; round < rounds; round++) {
       for (let turn = 0; turn < running.length; turn++) {
@@ -104,13 +111,20 @@ async function race(synchronous: Synchronous): Promise<Map<Target, Measured[]>> 
         )
       }
     }
+    return measured
   } finally {
     await Promise.all(running.map((server) => server.stop()))
+    await databases.remove()
   }
-  return measured
 }
 
-function summarize(target: Target, synchronous: Synchronous, all: Map<Target, Measured[]>): Result {
+/** Whether a contestant can be started on this machine. */
+function isHere(target: Target): boolean {
+  if (target === 'otpgateway') return otpgatewayExists()
+  return target !== 'countersign' || serverExists()
+}
+
+function summarize(target: Target, medium: Medium, all: Map<Target, Measured[]>): Result {
   const rounds = all.get(target) ?? []
   const cpus = rounds.map(cpu)
   const ratioTo = (other: Target) => {
@@ -128,7 +142,7 @@ function summarize(target: Target, synchronous: Synchronous, all: Map<Target, Me
   ]
   return {
     target,
-    synchronous,
+    medium,
     verifications: rounds.reduce((sum, round) => sum + round.verifications, 0),
     cpuMicros: { median: median(cpus), min: Math.min(...cpus), max: Math.max(...cpus) },
     ...(floor && { ratioToFloor: floor }),
@@ -141,10 +155,8 @@ function summarize(target: Target, synchronous: Synchronous, all: Map<Target, Me
   }
 }
 
-function print(synchronous: Synchronous, figures: readonly Result[]) {
-  console.log(
-    `\nsynchronous=${synchronous}: ${rounds} rounds of ${flags.seconds} s, ${flags.concurrency} connections`,
-  )
+function print(medium: Medium, figures: readonly Result[]) {
+  console.log(`\n${medium}: ${rounds} rounds of ${flags.seconds} s, ${flags.concurrency} connections`)
   printTable([
     [
       'server',

@@ -22,7 +22,7 @@ const space = scratch()
 const load = loader()
 const contestants = []
 for (const rows of flags.rows.split(',').map(Number)) {
-  const options: StartOptions = { target, synchronous: 'normal', dataDir: join(space.dir, String(rows)) }
+  const options: StartOptions = { target, medium: 'normal', dataDir: join(space.dir, String(rows)) }
   await withServer(options, 1, 1)
   fillAll(join(options.dataDir, 'countersign.db'), rows)
   contestants.push({ rows, server: await startTarget(options), measured: [] as Measured[] })

@@ -6,10 +6,13 @@ import { createServer, type AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { performance } from 'node:perf_hooks'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { buildOtpgateway, otpgatewayFolder } from './otpgateway.ts'
 
-export const targets = ['floor', 'better-auth-consume', 'better-auth', 'countersign'] as const
+export const targets = ['floor', 'better-auth-consume', 'better-auth', 'otpgateway', 'countersign'] as const
 export type Target = (typeof targets)[number]
-export type Synchronous = 'normal' | 'full'
+/** What everybody's data is in: SQLite with this `synchronous`, Postgres, or Postgres with counters in Redis. */
+export const media = ['normal', 'full', 'postgres', 'postgres+redis'] as const
+export type Medium = (typeof media)[number]
 
 export function targetNamed(name: string): Target {
   const target = targets.find((target) => target === name)
@@ -26,6 +29,11 @@ export function addressPool(target: Target, override?: string): number {
   return Number(override ?? (target.startsWith('better-auth') ? 256 : 2 ** 24))
 }
 
+/** Whether a contestant can run on a medium: otpgateway knows Redis alone. */
+export function runsOn(target: Target, medium: Medium): boolean {
+  return target !== 'otpgateway' || medium === 'postgres+redis'
+}
+
 /** A contestant that answers, and how to end it. */
 export interface Running {
   target: Target
@@ -39,7 +47,12 @@ export interface Running {
 
 export interface StartOptions {
   target: Target
-  synchronous: Synchronous
+  medium: Medium
+  /** The contestant's own database; with `postgres` only. */
+  databaseUrl?: string
+  /** For counters; with `postgres+redis` only, and for those that count there. */
+  redisUrl?: string
+  workers?: number
   dataDir: string
   nodeArgs?: string[]
 }
@@ -56,6 +69,12 @@ const countersignEntry = join(serverDir, 'countersign.mjs')
 /** Whether there is a Countersign to measure. */
 export function serverExists(): boolean {
   return existsSync(countersignEntry)
+}
+
+export function mediumNamed(name: string): Medium {
+  const medium = media.find((medium) => medium === name)
+  if (!medium) throw new Error(`${name} is not one of ${media.join()}`)
+  return medium
 }
 
 /** A new folder on the disk of the repository (a RAM disk would hide the cost of syncing), and its removal. */
@@ -76,8 +95,10 @@ export async function startTarget(options: StartOptions): Promise<Running> {
   const logFile = join(options.dataDir, `${options.target}.log`)
   const log = openSync(logFile, 'a')
   const began = performance.now()
-  const child = spawn(process.execPath, [...(options.nodeArgs ?? []), ...command(options.target)], {
+  const [file = '', ...args] = command(options, port)
+  const child = spawn(file, args, {
     env: environment(options, port),
+    ...(options.target === 'otpgateway' ? { cwd: otpgatewayFolder } : {}),
     stdio: ['ignore', log, log],
   })
   closeSync(log)
@@ -100,14 +121,17 @@ export async function startTarget(options: StartOptions): Promise<Running> {
   }
 }
 
-function command(target: Target): string[] {
+function command({ target, nodeArgs = [], dataDir, redisUrl = '' }: StartOptions, port: number): string[] {
+  if (target === 'otpgateway') return buildOtpgateway(dataDir, port, redisUrl)
+  const node = [process.execPath, ...nodeArgs]
   // As `npm start` starts it.
-  if (target === 'countersign') return ['--max-semi-space-size=8', countersignEntry, 'serve']
-  return [join(bench, 'servers', target === 'floor' ? 'floor.ts' : 'better-auth.ts')]
+  if (target === 'countersign') return [...node, '--max-semi-space-size=8', countersignEntry, 'serve']
+  return [...node, join(bench, 'servers', target === 'floor' ? 'floor.ts' : 'better-auth.ts')]
 }
 
 /** Only PATH and HOME are inherited, so that a setting in the caller's shell cannot favour anyone. */
-function environment({ target, synchronous, dataDir }: StartOptions, port: number): NodeJS.ProcessEnv {
+function environment(options: StartOptions, port: number): NodeJS.ProcessEnv {
+  const { target, medium, dataDir, databaseUrl, redisUrl, workers } = options
   const common = {
     PATH: process.env['PATH'],
     HOME: process.env['HOME'],
@@ -115,15 +139,20 @@ function environment({ target, synchronous, dataDir }: StartOptions, port: numbe
     DATA_DIR: dataDir,
     SECRET_KEY: secretKey,
     LOG_LEVEL: 'info',
+    ...(databaseUrl === undefined ? {} : { DATABASE_URL: databaseUrl }),
   }
-  if (target !== 'countersign') return { ...common, NODE_ENV: 'production', BENCH_SYNCHRONOUS: synchronous }
+  const sqlite = databaseUrl === undefined
+  if (target !== 'countersign')
+    return { ...common, NODE_ENV: 'production', ...(sqlite ? { BENCH_SYNCHRONOUS: medium } : {}) }
   return {
     ...common,
     HOST: '127.0.0.1',
     DEV_MODE: 'true',
     SMS_PROVIDER: 'mock',
     API_KEYS: apiKey,
-    SQLITE_SYNCHRONOUS: synchronous,
+    ...(sqlite ? { SQLITE_SYNCHRONOUS: medium } : {}),
+    ...(redisUrl === undefined ? {} : { REDIS_URL: redisUrl }),
+    ...(workers === undefined ? {} : { WORKERS: String(workers) }),
   }
 }
 
@@ -143,7 +172,8 @@ async function ready(child: ChildProcess, origin: string, logFile: string): Prom
       (response) => response.status,
       () => 0,
     )
-    if (status === 200) return
+    if (status === 200 || (status === 404 && child.spawnargs.some((part) => part.endsWith('otpgateway'))))
+      return
     await sleep(5)
   }
   child.kill('SIGKILL')

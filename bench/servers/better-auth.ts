@@ -1,5 +1,5 @@
 /**
- * The peer: better-auth's `phoneNumber` plugin on `node:sqlite`, served by its own handler for `node:http`.
+ * The peer: better-auth's `phoneNumber` plugin on `node:sqlite` or Postgres, served by its own handler for `node:http`.
  * The code travels to the load generator in a response header, the cheapest way to hand it over.
  *
  * Two ways of checking a code are served:
@@ -13,6 +13,7 @@ import { betterAuth, type BetterAuthOptions } from 'better-auth'
 import { getMigrations } from 'better-auth/db/migration'
 import { toNodeHandler } from 'better-auth/node'
 import { phoneNumber } from 'better-auth/plugins'
+import { Pool } from 'pg'
 import { openDatabase, required } from './sqlite.ts'
 
 const port = Number(required('PORT'))
@@ -23,7 +24,11 @@ const plugin = phoneNumber({
   signUpOnVerification: { getTempEmail: (phone) => `${phone.slice(1)}@example.com` },
 })
 const options = {
-  database: openDatabase('better-auth.db'),
+  // As its documentation has it: a pool of `pg`, or a `DatabaseSync`.
+  database:
+    process.env['DATABASE_URL'] === undefined
+      ? openDatabase('better-auth.db')
+      : new Pool({ connectionString: process.env['DATABASE_URL'] }),
   baseURL: `http://127.0.0.1:${port}`,
   secret: required('SECRET_KEY'),
   logger: { level: 'info' },
