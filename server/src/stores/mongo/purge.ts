@@ -1,0 +1,59 @@
+import type { Collection, Filter } from 'mongodb'
+import type { Clock } from '../../primitives/clock.ts'
+import { timePrefix } from '../../primitives/ids.ts'
+import type { MongoDatabase } from './database.ts'
+
+/** Documents deleted in one step: few enough that no request notices. */
+const CHUNK = 500
+
+type Purgeable = { _id: string; purge_at: Date }
+
+/**
+ * Deletes what nobody may need any more. A server with TTL indexes does so too; this is for those without, and for a
+ * retention that was shortened. Nothing's validity depends on either.
+ */
+export class MongoPurge {
+  readonly #db: MongoDatabase
+  readonly #clock: Clock
+  readonly #retentionDays: number
+
+  constructor(db: MongoDatabase, clock: Clock, retentionDays: number) {
+    this.#db = db
+    this.#clock = clock
+    this.#retentionDays = retentionDays
+  }
+
+  /** Sweeps everything there is to sweep, a chunk at a time; resolves with the number of documents deleted. */
+  async sweep(): Promise<number> {
+    const now = this.#clock.now()
+    // Ids begin with their time.
+    const oldest = timePrefix(now - this.#retentionDays * 86_400_000)
+    const isPast = { purge_at: { $lte: new Date(now) } }
+    const deleted = [
+      await this.#drain('verifications', { _id: { $lt: `ver_${oldest}` } }),
+      await this.#drain('messages', { _id: { $lt: `msg_${oldest}` } }),
+      await this.#drain('counters', isPast),
+      await this.#drain('guess_budgets', isPast),
+      await this.#drain('claims', isPast),
+    ]
+    return deleted.reduce((sum, count) => sum + count, 0)
+  }
+
+  async #drain(name: string, filter: Filter<Purgeable>): Promise<number> {
+    const collection = this.#db.collection<Purgeable>(name)
+    for (let deleted = 0; ;) {
+      const found = await this.#chunk(collection, filter)
+      // One that has been given a new life since it was found no longer matches.
+      const ids = found.map(({ _id }) => _id)
+      const doomed = { $and: [{ _id: { $in: ids } }, filter] }
+      const { deletedCount } = await this.#db.run((step) => step(() => collection.deleteMany(doomed)))
+      deleted += deletedCount
+      if (found.length < CHUNK) return deleted
+    }
+  }
+
+  #chunk(collection: Collection<Purgeable>, filter: Filter<Purgeable>): Promise<Pick<Purgeable, '_id'>[]> {
+    const options = { projection: { _id: 1 }, limit: CHUNK, batchSize: CHUNK + 1 } as const
+    return this.#db.run((step) => step(() => collection.find(filter, options).toArray()))
+  }
+}

@@ -1,0 +1,46 @@
+import { type Clock, SyncedClock } from '../../primitives/clock.ts'
+import type { Store } from '../store.ts'
+import { MongoCounters } from './counters.ts'
+import { MongoDatabase } from './database.ts'
+import { MongoKeys } from './keys.ts'
+import { MongoMessaging } from './messaging.ts'
+import { migrateMongo } from './migrations.ts'
+import { MongoPurge } from './purge.ts'
+import { MongoVerifications } from './verifications.ts'
+
+export { migrateMongo, mongoSchema } from './migrations.ts'
+
+/**
+ * Opens a store on MongoDB, or on what speaks its protocol, bringing its schema up to date first. Its clock is the
+ * server's, unless a test brings one. Rejects with an Error that names the hosts when they cannot be reached.
+ */
+export async function openMongo(options: {
+  readonly url: string
+  readonly retentionDays: number
+  readonly clock?: Clock
+}): Promise<Store> {
+  await migrateMongo(options.url)
+  const db = await MongoDatabase.open(options.url)
+  try {
+    const synced = options.clock ? undefined : await SyncedClock.start(() => db.time())
+    const clock = options.clock ?? synced
+    if (!clock) throw new Error('there is no clock')
+    const purge = new MongoPurge(db, clock, options.retentionDays)
+    return {
+      clock,
+      verifications: new MongoVerifications(db, clock, options.retentionDays),
+      messaging: new MongoMessaging(db, clock, options.retentionDays),
+      counters: new MongoCounters(db, clock),
+      keys: new MongoKeys(db),
+      sweep: () => purge.sweep(),
+      ping: () => db.ping(clock.now()),
+      close: async () => {
+        synced?.stop()
+        await db.close()
+      },
+    }
+  } catch (error) {
+    await db.close()
+    throw error
+  }
+}

@@ -1,0 +1,51 @@
+import { MongoClient } from 'mongodb'
+import { afterAll, beforeAll } from 'vitest'
+import { openMongo } from '../../src/stores/mongo/store.ts'
+import { describeCounters } from '../conformance/counters.ts'
+import { describeMessagingStore } from '../conformance/messaging-store.ts'
+import { describeVerifyStore } from '../conformance/verify-store.ts'
+import type { FakeClock } from '../fake-clock.ts'
+import { describeWith, type Fresh, freshMongo } from '../helpers/services.ts'
+
+describeWith('mongodb', 'mongodb', () => {
+  let database: Fresh
+  let client: MongoClient
+  beforeAll(async () => {
+    database = await freshMongo()
+    client = await new MongoClient(database.url).connect()
+  })
+  afterAll(async () => {
+    await client.close()
+    await database.drop()
+  })
+
+  const open = (clock: FakeClock) => openMongo({ url: database.url, retentionDays: 30, clock })
+  /** Opens the store empty: its indexes stay, and with them the version of its schema. */
+  const openEmpty = async (clock: FakeClock) => {
+    const store = await open(clock)
+    for (const collection of await client.db().collections()) {
+      if (collection.collectionName !== 'meta') await collection.deleteMany({})
+    }
+    return store
+  }
+
+  describeVerifyStore('mongodb', async (clock) => {
+    let store = await openEmpty(clock)
+    return {
+      verifications: store.verifications,
+      reopen: async () => {
+        await store.close()
+        store = await open(clock)
+        return store.verifications
+      },
+      close: () => store.close(),
+    }
+  })
+
+  describeMessagingStore('mongodb', openEmpty)
+
+  describeCounters('mongodb', async (clock) => {
+    const store = await openEmpty(clock)
+    return { counters: store.counters, close: () => store.close() }
+  })
+})
