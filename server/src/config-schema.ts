@@ -1,10 +1,8 @@
 import { isIP } from 'node:net'
 import { getCountries } from 'libphonenumber-js/max'
+import { parseDatabaseUrl, parseRedisUrl } from './config-addresses.ts'
+import { bad, type Reading, show, value } from './config-reading.ts'
 import { isCidr, parseIp } from './primitives/address.ts'
-
-/** What one text of the environment was read as: a value, or what is wrong with it, worded to follow the key. */
-export type Reading<T> =
-  { readonly ok: true; readonly value: T } | { readonly ok: false; readonly problem: string }
 
 /** The sections of the manual, in its order. */
 export const sections = {
@@ -64,14 +62,6 @@ type Spec = {
   readonly secret?: true
   readonly example?: string
   readonly inProduction?: string
-}
-
-const value = <T>(given: T): Reading<T> => ({ ok: true, value: given })
-const bad = (problem: string): { ok: false; problem: string } => ({ ok: false, problem })
-
-/** The value as a problem may repeat it: not when it is long, and not when it may hold a password. */
-function show(text: string): string {
-  return text.length > 40 || text.includes('@') ? 'the value given' : JSON.stringify(text)
 }
 
 function common(spec: Spec, fallbackText: string) {
@@ -147,6 +137,32 @@ function text<D extends string | undefined>(
     fallback: spec.fallback,
     accepts: spec.accepts,
     parse: spec.parse,
+  }
+}
+
+/** A text that is read as more than a text. It has no default of its own. */
+function parsed<T>(
+  spec: Spec & { accepts: string; parse: (text: string) => Reading<T> },
+): Setting<T, undefined> {
+  return { ...common(spec, ''), kind: 'text', fallback: undefined, accepts: spec.accepts, parse: spec.parse }
+}
+
+/** A whole number, or the word `auto`. */
+function integerOrAuto(
+  spec: Spec & { fallback: number; min: number; max: number },
+): Setting<number | 'auto', number> {
+  const { fallback, min, max } = spec
+  return {
+    ...common(spec, String(fallback)),
+    kind: 'choice',
+    fallback,
+    accepts: `${min} to ${max}, or \`auto\``,
+    parse: (text) => {
+      if (text === 'auto') return value('auto' as const)
+      const number = /^[1-9]\d{0,9}$/.test(text) ? Number(text) : Number.NaN
+      if (number >= min && number <= max) return value(number)
+      return bad(`must be a whole number from ${min} to ${max}, or auto; ${show(text)} is neither`)
+    },
   }
 }
 
@@ -283,16 +299,6 @@ function parseTestPhone(text: string): Reading<TestPhone> {
   return value({ phone, code })
 }
 
-function parseDatabaseUrl(text: string): Reading<string> {
-  const scheme = /^(postgres|postgresql|mongodb|mongodb\+srv|mysql|mariadb):\/\//i.exec(text)?.[1]
-  if (scheme !== undefined)
-    return bad(`names ${scheme.toLowerCase()}://, which is not served by this version: use sqlite:path`)
-  // Two slashes mean a relative path to some and an absolute one to others; a lost database is no place to guess.
-  const path = /^sqlite:(?!\/\/|file:)([^\p{Cc}]+)$/u.exec(text)?.[1]
-  if (path === undefined) return bad('must be sqlite:path, such as sqlite:./data/countersign.db')
-  return value(path)
-}
-
 function parseServiceName(text: string): Reading<string> {
   const must = 'must be 1 to 32 letters, digits, spaces and . - _'
   if (text.length > 32 || !/^[\p{L}\p{N} ._-]+$/u.test(text)) return bad(must)
@@ -407,6 +413,14 @@ export const settings = {
     max: 120,
     unit: 'seconds',
   }),
+  WORKERS: integerOrAuto({
+    section: 'server',
+    about:
+      'How many processes `countersign serve` runs on its port; `--workers` wins over it. More than one needs Postgres or MongoDB. `auto` is one for every core, and one alone where more cannot serve: with SQLite, or with the development inbox.',
+    fallback: 1,
+    min: 1,
+    max: 64,
+  }),
   DOCS_ENABLED: boolean({
     section: 'server',
     about: 'Whether `/docs` and `/openapi.json` are served.',
@@ -467,17 +481,41 @@ export const settings = {
     accepts: 'a path',
     parse: matching(/^[^\p{Cc}]{1,4096}$/u, 'a path'),
   }),
-  DATABASE_URL: text({
+  DATABASE_URL: parsed({
     section: 'store',
     about:
-      'Where the database is. This version serves SQLite; the path is relative to the working directory. `sqlite::memory:` keeps nothing.',
-    fallback: undefined,
-    fallbackText: 'countersign.db in DATA_DIR',
-    accepts: '`sqlite:path`',
+      'Where the database is. A path of SQLite is relative to the working directory, and `sqlite::memory:` keeps nothing; SQLite serves one process. Postgres and MongoDB serve any number of processes on any number of machines.',
+    fallbackText: 'sqlite: countersign.db in DATA_DIR',
+    accepts:
+      '`sqlite:path`, `postgres://…`, `mongodb://…` or `mongodb+srv://…`, the last three with a database',
     parse: parseDatabaseUrl,
     secret: true,
-    example: 'sqlite:./data/countersign.db',
+    example: 'postgres://countersign:password@localhost:5432/countersign',
     inProduction: '`sqlite::memory:` is refused',
+  }),
+  DATABASE_POOL_SIZE: integer({
+    section: 'store',
+    about:
+      'How many connections to Postgres one process opens at most. Every worker and every machine has as many of its own; together they must stay below the database’s `max_connections`.',
+    fallback: 10,
+    min: 1,
+    max: 200,
+    unit: 'connections',
+  }),
+  DATABASE_PREPARED_STATEMENTS: boolean({
+    section: 'store',
+    about:
+      'Whether statements are prepared on Postgres. `false` behind a proxy that pools transactions, such as PgBouncer before 1.21; it also leaves out the start-up parameters that such proxies refuse.',
+    fallback: true,
+  }),
+  REDIS_URL: parsed({
+    section: 'store',
+    about:
+      'Where the limits’ counters are kept, when not in the database: a Redis or Valkey, or with several hosts a cluster. `rediss://` is TLS.',
+    accepts: '`redis://[user:password@]host[:port][,host…][/db]` or `rediss://…`',
+    parse: parseRedisUrl,
+    secret: true,
+    example: 'redis://localhost:6379',
   }),
   SQLITE_SYNCHRONOUS: choice({
     section: 'store',
@@ -852,12 +890,6 @@ export const settings = {
     unit: 'hours',
   }),
 
-  REDIS_URL: notServed({
-    section: 'notServed',
-    about: 'Counters shared between machines.',
-    problem: 'is not served by this version: counters are kept in the database; take it out',
-    secret: true,
-  }),
   TWILIO_VERIFY_SERVICE_SID: notServed({
     section: 'notServed',
     about: 'Verifications whose code Twilio Verify owns.',

@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
+import type { RedisPlace } from './config-addresses.ts'
 import {
   defaultCountries,
   isLoopbackHost,
@@ -46,13 +47,23 @@ export type SecretsConfig = {
   readonly apiKeys: readonly string[]
 }
 
-/** Where the state is. */
-export type StoreConfig = {
-  readonly kind: 'sqlite'
-  /** File of the database, relative to the working directory; `:memory:` keeps nothing. */
-  readonly path: string
-  readonly synchronous: 'full' | 'normal'
-}
+/** Where the state is. A `url` holds a password; `name` is its hosts and database, which may be shown. */
+export type StoreConfig =
+  | {
+      readonly kind: 'sqlite'
+      /** File of the database, relative to the working directory; `:memory:` keeps nothing. */
+      readonly path: string
+      readonly synchronous: 'full' | 'normal'
+    }
+  | {
+      readonly kind: 'postgres'
+      readonly url: string
+      readonly name: string
+      /** Connections of one process. */
+      readonly poolSize: number
+      readonly prepare: boolean
+    }
+  | { readonly kind: 'mongodb'; readonly url: string; readonly name: string }
 
 /** The rules of one verification. */
 export type VerifyConfig = {
@@ -117,6 +128,10 @@ export type Config = {
   readonly http: HttpConfig
   readonly secrets: SecretsConfig
   readonly store: StoreConfig
+  /** The Redis that counts for the limits; undefined: the store does. */
+  readonly limiter: RedisPlace | undefined
+  /** How many processes serve the port; `auto` is left to the machine. Never more than one where one alone can. */
+  readonly workers: number | 'auto'
   readonly verify: VerifyConfig
   readonly limits: LimitsConfig
   readonly guard: {
@@ -210,10 +225,14 @@ export function readConfig(env: EnvironmentVariables, readFile: ReadFile = readT
   const draft = readDraft(env, readFile, report)
   const providers = chooseProviders(draft, report)
   for (const check of [checkOrder, checkProduction, checkSecrets, checkTwilioKey]) check(draft, report)
+  checkWorkers(draft, providers, report)
   const twilio = providers.includes('twilio') ? readTwilio(draft, report) : undefined
   if (problems.length > 0) throw new ConfigError(problems)
   return deepFreeze({
     ...assemblePlace(draft),
+    store: assembleStore(draft.values),
+    limiter: draft.values.REDIS_URL,
+    workers: draft.values.WORKERS === 'auto' && whyOneProcess(draft, providers) ? 1 : draft.values.WORKERS,
     ...assembleRules(draft.values),
     ...assembleMessages(draft, providers),
     twilio,
@@ -384,7 +403,9 @@ function checkProduction(draft: Draft, report: Report): void {
   if (values.DEV_MODE) refuse('DEV_MODE', 'is refused')
   if (isGiven(draft, 'DEV_PREVIEW_CODE')) refuse('DEV_PREVIEW_CODE', 'is refused')
   if (values.CORS_ORIGINS === '*') refuse('CORS_ORIGINS', 'must name its origins, not *,')
-  if (values.DATABASE_URL === ':memory:') refuse('DATABASE_URL', 'keeps nothing, which is refused')
+  const database = values.DATABASE_URL
+  if (database?.kind === 'sqlite' && database.path === ':memory:')
+    refuse('DATABASE_URL', 'keeps nothing, which is refused')
   for (const key of ['PUBLIC_URL', 'TWILIO_BASE_URL'] as const) {
     const url = values[key] === undefined ? undefined : new URL(values[key])
     if (url?.protocol === 'http:' && !isLoopbackHost(url.hostname)) refuse(key, 'must be https://')
@@ -444,6 +465,23 @@ function checkTwilioKey(draft: Draft, report: Report): void {
   if (isGiven(draft, secret) && !isGiven(draft, sid)) report(nameOf(draft, secret), `needs ${sid}`)
 }
 
+/** Several processes need what they can share. */
+function checkWorkers(draft: Draft, providers: readonly ProviderName[], report: Report): void {
+  const { WORKERS: workers } = draft.values
+  if (workers === 'auto' || workers === 1 || draft.failed.has('DATABASE_URL')) return
+  const why = whyOneProcess(draft, providers)
+  if (why !== undefined) report('WORKERS', `is ${workers}, but ${why}`)
+}
+
+/** Why there can be no second process; undefined where there can. */
+function whyOneProcess({ values }: Draft, providers: readonly ProviderName[]): string | undefined {
+  if (values.DATABASE_URL === undefined || values.DATABASE_URL.kind === 'sqlite')
+    return 'SQLite serves one process: use WORKERS=1, or a postgres:// or mongodb:// DATABASE_URL'
+  if (values.DEV_MODE && providers.includes('mock'))
+    return 'the development inbox lives in one process: use WORKERS=1, or take out DEV_MODE'
+  return undefined
+}
+
 function readTwilio(draft: Draft, report: Report): TwilioConfig {
   const { values } = draft
   const has = (key: SettingKey) => isGiven(draft, key)
@@ -469,10 +507,7 @@ function readTwilio(draft: Draft, report: Report): TwilioConfig {
   }
 }
 
-function assemblePlace({
-  values,
-  production,
-}: Draft): Pick<Config, 'env' | 'dataDir' | 'http' | 'secrets' | 'store'> {
+function assemblePlace({ values, production }: Draft): Pick<Config, 'env' | 'dataDir' | 'http' | 'secrets'> {
   return {
     env: values.NODE_ENV,
     dataDir: values.DATA_DIR,
@@ -492,11 +527,21 @@ function assemblePlace({
       previousSecretKeys: values.SECRET_KEYS_PREVIOUS,
       apiKeys: values.API_KEYS,
     },
-    store: {
-      kind: 'sqlite',
-      path: values.DATABASE_URL ?? join(values.DATA_DIR, 'countersign.db'),
-      synchronous: values.SQLITE_SYNCHRONOUS,
-    },
+  }
+}
+
+function assembleStore(values: Values): StoreConfig {
+  const address = values.DATABASE_URL ?? { kind: 'sqlite', path: join(values.DATA_DIR, 'countersign.db') }
+  if (address.kind === 'sqlite')
+    return { kind: 'sqlite', path: address.path, synchronous: values.SQLITE_SYNCHRONOUS }
+  const { url, name } = address
+  if (address.kind === 'mongodb') return { kind: 'mongodb', url, name }
+  return {
+    kind: 'postgres',
+    url,
+    name,
+    poolSize: values.DATABASE_POOL_SIZE,
+    prepare: values.DATABASE_PREPARED_STATEMENTS,
   }
 }
 
@@ -577,6 +622,17 @@ function warnOfChoices({ values, names, production }: Draft, providers: readonly
     names.has('DEV_PREVIEW_CODE') && !values.DEV_MODE,
     'DEV_PREVIEW_CODE changes nothing without DEV_MODE=true',
   )
+  const kind = values.DATABASE_URL?.kind ?? 'sqlite'
+  warnIf(
+    kind === 'sqlite' && values.REDIS_URL !== undefined,
+    'REDIS_URL is given, but SQLite serves one process: counters in Redis buy it nothing',
+  )
+  warnIf(
+    kind !== 'sqlite' && values.SECRET_KEY === undefined && !production,
+    'SECRET_KEY is not given: every machine on this database makes its own, and refuses the codes of the others',
+  )
+  for (const key of ['DATABASE_POOL_SIZE', 'DATABASE_PREPARED_STATEMENTS'] as const)
+    warnIf(names.has(key) && kind !== 'postgres', `${key} changes nothing without a postgres:// DATABASE_URL`)
   warnIf(
     isTwilio && values.TWILIO_AUTH_TOKEN === undefined,
     'TWILIO_AUTH_TOKEN is not given: delivery receipts cannot be checked and are refused',

@@ -1,18 +1,20 @@
-import { pino, type DestinationStream, type Logger } from 'pino'
+import type { DestinationStream, Logger } from 'pino'
+import { randomInt } from 'node:crypto'
 import { keptDevKeys, keptSecret, type DevKeys } from './boot.ts'
 import type { Config } from './config.ts'
 import { type App, buildApp } from './http/app.ts'
-import { makeMetrics, type Metrics } from './http/metrics.ts'
+import { makeMetrics, type Metrics, type ShareFigures } from './http/metrics.ts'
 import type { Services } from './http/services.ts'
 import { Keys } from './keys/keys.ts'
 import type { GuardPolicy } from './guard/guard.ts'
+import { makeLog } from './log.ts'
 import type { Inbox } from './messaging/inbox.ts'
 import { Messenger, type SendObserver } from './messaging/messenger.ts'
 import type { Provider } from './messaging/provider.ts'
 import { type Clock, systemClock } from './primitives/clock.ts'
-import { makeKeyRing } from './primitives/secrets.ts'
+import { type KeyRing, makeKeyRing } from './primitives/secrets.ts'
 import { makeInbox } from './providers/inbox.ts'
-import { openSqlite } from './stores/sqlite/store.ts'
+import { openStorage, type Storage } from './storage.ts'
 import type { Store } from './stores/store.ts'
 import { WrongRateAlarm } from './verify/alarm.ts'
 import type { VerifySettings } from './verify/deps.ts'
@@ -46,28 +48,95 @@ export type Countersign = {
   close(graceMs?: number): Promise<void>
 }
 
-/** Lines are written together, at least four times a second; `serve` flushes what is left. */
-const LOG_OUT = { dest: 1, sync: false, minLength: 32_768, maxWrite: 65_536, periodicFlush: 250 }
+/** What the process is that composes, and how it starts. */
+export type Process = {
+  /** Its number among several workers; undefined where it is the only one. */
+  readonly worker?: number
+  /** How long it waits for a store that cannot be reached yet; not at all unless told. */
+  readonly waitMs?: number
+  /** Joins its figures with those of the other workers. */
+  readonly shareFigures?: ShareFigures
+}
+
 const SWEEP_EVERY_MS = 60_000
 const ALARM_EVERY_MS = 1_000
+/** Several times in the lease of a send. */
+const RENEW_EVERY_MS = 3_000
+const RETAKE_EVERY_MS = 2_000
+/** Sends taken over at once; what is left waits for the next time, or for another process. */
+const RETAKES = 20
 const GRACE_MS = 8_000
+const PROBE_MS = 10_000
 
 /** Puts the parts together: config → store → providers → services. Rejects when a part cannot be made. */
-export async function compose(config: Config, overrides: Overrides = {}): Promise<Countersign> {
-  const log = makeLog(config, overrides.logTo)
-  for (const warning of config.warnings) log.warn(warning)
-  const metrics = makeMetrics()
+export async function compose(
+  config: Config,
+  overrides: Overrides = {},
+  self: Process = {},
+): Promise<Countersign> {
+  const log = makeLog(config, { to: overrides.logTo, worker: self.worker })
+  // Of several workers the one that supervises them has said so already.
+  if (self.worker === undefined) for (const warning of config.warnings) log.warn(warning)
+  const metrics = makeMetrics(self.shareFigures)
   const secret = config.secrets.secretKey ?? keptSecret(config.dataDir)
   const ring = makeKeyRing(secret, config.secrets.previousSecretKeys)
-  const store = overrides.store ?? (await openStore(config, overrides.clock))
-  const clock = overrides.clock ?? store.clock
+  const { waitMs } = self
+  const storage = await openStorage(config, { clock: overrides.clock, store: overrides.store, waitMs, log })
+  try {
+    return await composeOn(storage, { config, overrides, log, metrics, ring })
+  } catch (error) {
+    await storage.close()
+    throw error
+  }
+}
+
+/**
+ * Does once what every process would find done: brings the schema up to date, makes the secret and the keys of
+ * development. Resolves with these keys.
+ */
+export async function prepare(config: Config, log: Logger, waitMs: number): Promise<DevKeys | undefined> {
+  for (const warning of config.warnings) log.warn(warning)
+  if (config.secrets.secretKey === undefined) keptSecret(config.dataDir)
+  const storage = await openStorage(config, { waitMs, log })
+  try {
+    return await developmentKeys(config, new Keys(storage.store.keys, storage.clock, config.secrets.apiKeys))
+  } finally {
+    await storage.close()
+  }
+}
+
+/** Asks every provider of the settings whether it accepts our credentials, without a store. Sends nothing. */
+export async function probeProviders(
+  config: Config,
+): Promise<readonly { readonly name: string; readonly ok: boolean; readonly detail: string }[]> {
+  const inbox = config.messaging.providers.includes('mock') ? makeInbox(systemClock) : undefined
+  const providers = await makeProviders(config, inbox)
+  const signal = AbortSignal.timeout(PROBE_MS)
+  return Promise.all(
+    providers.map(async (provider) => {
+      const found = (await provider.probe?.(signal)) ?? { ok: true, detail: 'nothing to check' }
+      await provider.close?.()
+      return { name: provider.name, ...found }
+    }),
+  )
+}
+
+async function composeOn(
+  storage: Storage,
+  parts: {
+    readonly config: Config
+    readonly overrides: Overrides
+    readonly log: Logger
+    readonly metrics: Metrics
+    readonly ring: KeyRing
+  },
+): Promise<Countersign> {
+  const { config, overrides, log, metrics, ring } = parts
+  const { store, counters, clock } = storage
   const inbox = config.messaging.providers.includes('mock') ? makeInbox(clock) : undefined
   const providers = overrides.providers ?? (await makeProviders(config, inbox))
   const keys = new Keys(store.keys, clock, config.secrets.apiKeys)
-  const devKeys =
-    config.dev.mode && config.secrets.apiKeys.length === 0
-      ? await keptDevKeys(config.dataDir, keys)
-      : undefined
+  const devKeys = await developmentKeys(config, keys)
   const messenger = new Messenger({
     store: store.messaging,
     providers,
@@ -79,7 +148,7 @@ export async function compose(config: Config, overrides: Overrides = {}): Promis
   const guard = guardPolicy(config)
   const verifier = new Verifier({
     store: store.verifications,
-    counters: store.counters,
+    counters,
     messenger,
     keys: ring,
     clock,
@@ -92,11 +161,22 @@ export async function compose(config: Config, overrides: Overrides = {}): Promis
     settings: verifySettings(config),
   })
   const alarm = makeAlarm(clock, metrics, log)
-  const timers = [every(SWEEP_EVERY_MS, () => sweep(store, log)), every(ALARM_EVERY_MS, () => alarm.tick())]
+  const timers = [
+    every(sweepPause, () => sweep(store, log)),
+    every(
+      () => ALARM_EVERY_MS,
+      () => alarm.tick(),
+    ),
+    every(
+      () => RENEW_EVERY_MS,
+      () => messenger.renew(),
+    ),
+    every(retakePause, () => retake(verifier, log)),
+  ]
   const services: Services = {
     verifier,
     messenger,
-    counters: store.counters,
+    counters,
     guard,
     keys,
     ring,
@@ -104,7 +184,7 @@ export async function compose(config: Config, overrides: Overrides = {}): Promis
     metrics,
     alarm,
     log,
-    ready: () => store.ping(),
+    ready: () => storage.ready(),
     ...(inbox ? { inbox } : {}),
     settings: httpSettings(config),
   }
@@ -117,17 +197,18 @@ export async function compose(config: Config, overrides: Overrides = {}): Promis
     devKeys,
     log,
     http: () => buildApp(services),
-    probe: () => messenger.probe(AbortSignal.timeout(10_000)),
+    probe: () => messenger.probe(AbortSignal.timeout(PROBE_MS)),
     close: async (graceMs = GRACE_MS) => {
-      timers.forEach(clearInterval)
+      timers.forEach((stop) => stop())
       await messenger.close(graceMs)
-      await store.close()
+      await storage.close()
     },
   }
 }
 
-async function openStore(config: Config, clock: Clock | undefined): Promise<Store> {
-  return openSqlite({ ...config.store, retentionDays: config.retention.days, clock: clock ?? systemClock })
+async function developmentKeys(config: Config, keys: Keys): Promise<DevKeys | undefined> {
+  if (!config.dev.mode || config.secrets.apiKeys.length > 0) return undefined
+  return keptDevKeys(config.dataDir, keys)
 }
 
 async function makeProviders(config: Config, inbox: Inbox | undefined): Promise<Provider[]> {
@@ -187,24 +268,6 @@ function httpSettings(config: Config): Services['settings'] {
   }
 }
 
-/** Structured lines without process id and host name, which the platform adds by itself. */
-function makeLog(config: Config, logTo: DestinationStream | undefined): Logger {
-  const options = {
-    level: config.log.level,
-    base: null,
-    // Second line of defence: nothing of this is ever logged on purpose.
-    redact: { paths: ['code', 'otp', 'authorization'], censor: '[gone]' },
-  }
-  if (logTo) return pino(options, logTo)
-  const out = pino.destination(LOG_OUT)
-  // A log that cannot be written (a full disk, a closed pipe) loses lines; it does not stop the server.
-  // At exit sonic-boom tries to write what is left until it succeeds, so after an error nothing is left to write.
-  const flushSync = out.flushSync.bind(out)
-  out.on('error', () => (out.flushSync = () => {}))
-  out.on('write', () => (out.flushSync = flushSync))
-  return pino(options, out)
-}
-
 function observer(metrics: Metrics, log: Logger): SendObserver {
   return (send, seconds, vendorCode) => {
     const outcome = send.status === 'refused' ? (send.error ?? 'unknown') : send.status
@@ -235,13 +298,39 @@ async function sweep(store: Store, log: Logger): Promise<void> {
   }
 }
 
-function every(ms: number, work: () => Promise<void> | void): NodeJS.Timeout {
-  let running = false
-  return setInterval(() => {
-    if (running) return
-    running = true
-    Promise.resolve(work())
-      .finally(() => (running = false))
-      .catch(() => {})
-  }, ms).unref()
+/** Finishes what a process that died has left. */
+async function retake(verifier: Verifier, log: Logger): Promise<void> {
+  const retaken = await verifier.retake(RETAKES)
+  if (retaken > 0) log.warn({ retaken }, 'took over sends that a process had left')
+}
+
+/** About two seconds, never the same: processes that started together do not ask at one moment. */
+function retakePause(): number {
+  return randomInt(RETAKE_EVERY_MS * 0.75, RETAKE_EVERY_MS * 1.25)
+}
+
+/** About a minute, never the same: processes that started together do not sweep one database at one moment. */
+function sweepPause(): number {
+  return randomInt(SWEEP_EVERY_MS * 0.75, SWEEP_EVERY_MS * 1.25)
+}
+
+/** Does the work again and again, each time after a pause; gives what ends that. */
+function every(pauseMs: () => number, work: () => Promise<void> | void): () => void {
+  let timer: NodeJS.Timeout
+  let stopped = false
+  const next = () => {
+    timer = setTimeout(() => {
+      Promise.resolve()
+        .then(work)
+        .catch(() => {})
+        .finally(() => {
+          if (!stopped) next()
+        })
+    }, pauseMs()).unref()
+  }
+  next()
+  return () => {
+    stopped = true
+    clearTimeout(timer)
+  }
 }

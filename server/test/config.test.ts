@@ -19,6 +19,9 @@ const production = {
   ...twilio,
 }
 
+const POSTGRES = { DATABASE_URL: 'postgresql://me:p%40ss@a.example,b.example:6432/auth?sslmode=require' }
+const MONGO = { DATABASE_URL: 'mongodb+srv://me:secret@cluster.example/auth?retryWrites=true' }
+
 /** Files as a test has them: one with a key, all others empty. */
 const read = (path: string) => (path === '/run/key' ? `${production.SECRET_KEY}\n` : '')
 
@@ -502,8 +505,9 @@ describe('production (R15)', () => {
     ['a database in memory', { DATABASE_URL: 'sqlite::memory:' }, 'DATABASE_URL'],
     ['an obvious test code', { TEST_PHONE_NUMBERS: '+15005550006=123456' }, 'TEST_PHONE_NUMBERS'],
     ['a test code of one digit', { TEST_PHONE_NUMBERS: '+15005550006=000000' }, 'TEST_PHONE_NUMBERS'],
-    ['a database not served', { DATABASE_URL: 'postgres://u:p@db/x' }, 'DATABASE_URL'],
-    ['Redis', { REDIS_URL: 'redis://cache' }, 'REDIS_URL'],
+    ['a database not served', { DATABASE_URL: 'mysql://u:p@db/x' }, 'DATABASE_URL'],
+    ['a Redis that is none', { REDIS_URL: 'http://cache' }, 'REDIS_URL'],
+    ['workers on SQLite', { WORKERS: '2' }, 'WORKERS'],
     ['Twilio Verify', { TWILIO_VERIFY_SERVICE_SID: `VA${'0'.repeat(32)}` }, 'TWILIO_VERIFY_SERVICE_SID'],
     ['everyone as a proxy', { TRUSTED_PROXIES: '0.0.0.0/0' }, 'TRUSTED_PROXIES'],
   ])('refuses %s', (_name, env, key) => {
@@ -536,6 +540,95 @@ describe('production (R15)', () => {
       TEST_PHONE_NUMBERS: '+15005550006=123456',
     }
     expect(readConfig({ ...env, DATABASE_URL: 'sqlite::memory:' }).http.corsOrigins).toBe('*')
+  })
+})
+
+describe('stores', () => {
+  test('Postgres is told of by its hosts and its database, and its URL is kept as it was given', () => {
+    expect(readConfig({ ...POSTGRES, SECRET_KEY: 'x' }).store).toEqual({
+      kind: 'postgres',
+      url: POSTGRES.DATABASE_URL,
+      name: 'a.example:5432,b.example:6432/auth',
+      poolSize: 10,
+      prepare: true,
+    })
+    const env = { ...POSTGRES, DATABASE_POOL_SIZE: '3', DATABASE_PREPARED_STATEMENTS: 'false' }
+    expect(readConfig(env).store).toMatchObject({ poolSize: 3, prepare: false })
+    expect(readConfig({ DATABASE_URL: 'postgres://[::1]:6432/x' }).store).toMatchObject({
+      name: '[::1]:6432/x',
+    })
+  })
+
+  test('so is MongoDB', () => {
+    expect(readConfig({ ...MONGO, SECRET_KEY: 'x' }).store).toEqual({
+      kind: 'mongodb',
+      url: MONGO.DATABASE_URL,
+      name: 'cluster.example/auth',
+    })
+    expect(readConfig({ DATABASE_URL: 'mongodb://db/x' }).store).toMatchObject({ name: 'db:27017/x' })
+  })
+
+  test('Redis is the limiter where it is given, and nothing is where it is not', () => {
+    expect(readConfig({}).limiter).toBeUndefined()
+    const url = 'rediss://me:secret@a.example,b.example:7000'
+    expect(readConfig({ ...POSTGRES, REDIS_URL: url }).limiter).toEqual({
+      url,
+      name: 'a.example:6379,b.example:7000',
+    })
+  })
+
+  test('both URLs are read from files too', () => {
+    const files: Record<string, string> = {
+      '/db': `${POSTGRES.DATABASE_URL}\n`,
+      '/redis': 'redis://:secret@cache\n',
+    }
+    const config = readConfig(
+      { DATABASE_URL_FILE: '/db', REDIS_URL_FILE: '/redis' },
+      (path) => files[path] ?? '',
+    )
+    expect(config.store).toMatchObject({ kind: 'postgres', url: POSTGRES.DATABASE_URL })
+    expect(config.limiter).toMatchObject({ name: 'cache:6379' })
+  })
+
+  test.each(['DATABASE_URL', 'REDIS_URL'])('%s is never shown, however it is wrong', (key) => {
+    for (const text of [
+      'postgres://me:CANARY@',
+      'postgres://me:CANARY@db',
+      'postgres://me:CANARY@db:x/y',
+      'postgres://me:CAN#CANARY@db/y',
+      'mysql://me:CANARY@db/y',
+      'redis://CANARY@cache',
+      'redis://:CANARY@cache:x',
+      'CANARY',
+    ])
+      expect(JSON.stringify(problemsOfOrNone({ [key]: text })), text).not.toContain('CANARY')
+  })
+
+  test('production takes each of them', () => {
+    for (const env of [{}, POSTGRES, MONGO])
+      expect(readConfig({ ...production, ...env }).warnings).toEqual([])
+  })
+})
+
+describe('workers', () => {
+  test('as many as are asked for, where the database serves many', () => {
+    expect(readConfig({}).workers).toBe(1)
+    expect(readConfig({ ...POSTGRES, WORKERS: '4' }).workers).toBe(4)
+    expect(readConfig({ ...MONGO, WORKERS: 'auto' }).workers).toBe('auto')
+  })
+
+  test('more than one is refused where only one can serve, naming what is in the way', () => {
+    expect(problemsOf({ WORKERS: '2' }).message).toMatch(/WORKERS is 2, but SQLite .*postgres:\/\//)
+    const inbox = { ...POSTGRES, WORKERS: '2', DEV_MODE: 'true' }
+    expect(problemsOf(inbox).message).toMatch(/WORKERS is 2, but the development inbox .*DEV_MODE/)
+    expect(readConfig({ ...inbox, DEV_MODE: 'false' }).workers).toBe(2)
+    expect(readConfig({ ...inbox, ...twilio }).workers).toBe(2)
+    expect(readConfig({ WORKERS: '1' }).workers).toBe(1)
+  })
+
+  test('auto is one where only one can serve', () => {
+    expect(readConfig({ WORKERS: 'auto' }).workers).toBe(1)
+    expect(readConfig({ ...POSTGRES, WORKERS: 'auto', DEV_MODE: 'true' }).workers).toBe(1)
   })
 })
 
@@ -609,10 +702,24 @@ describe('texts and lists', () => {
     [
       'DATABASE_URL',
       [
-        'postgres://db/x',
+        'postgres://',
         'postgresql://db',
+        'postgres://db/',
+        'postgres:///x',
+        'postgres://db:0/x',
+        'postgres://db:65536/x',
+        'postgres://db:port/x',
+        'postgres://me:p@ss@db/x',
+        'postgres://me:p#ss@db/x',
+        'postgres://me:p%zz@db/x',
+        'postgres://d b/x',
+        'postgres:db/x',
         'mongodb+srv://db',
-        'mysql://db',
+        'mongodb+srv://db:27017/x',
+        'mongodb+srv://a,b/x',
+        'mongodb://db',
+        'mysql://db/x',
+        'redis://db/0',
         'sqlite:',
         'sqlite',
         'sqlite:///x',
@@ -620,6 +727,19 @@ describe('texts and lists', () => {
         './x.db',
       ],
     ],
+    [
+      'REDIS_URL',
+      [
+        'cache',
+        'redis:',
+        'redis://',
+        'http://cache',
+        'redis://cache:99999',
+        'redis://me@cache',
+        'redis://cache/x',
+      ],
+    ],
+    ['WORKERS', ['0', '65', '-1', '1.5', 'all', 'AUTO', '', '1e1']],
     [
       'TEST_PHONE_NUMBERS',
       [
@@ -696,7 +816,7 @@ describe('texts and lists', () => {
     expect(config.http.corsOrigins).toEqual(['https://app.example.com', 'capacitor://localhost'])
     expect(config.http.publicUrl).toBe('https://verify.example.com')
     expect(config.messaging).toMatchObject({ serviceName: 'Dr. Who_2-Café', defaultLocale: 'pt-BR' })
-    expect(config.store.path).toBe('/var/lib/c.db')
+    expect(config.store).toMatchObject({ kind: 'sqlite', path: '/var/lib/c.db' })
     expect(config.testPhones).toEqual([
       { phone: '+15005550006', code: '123456' },
       { phone: '+15005550009', code: '0000' },
@@ -740,6 +860,10 @@ describe('warnings', () => {
     ['DEV_MODE', { DEV_MODE: 'true', HOST: '0.0.0.0' }],
     ['DEV_PREVIEW_CODE', { DEV_PREVIEW_CODE: '654321' }],
     ['Twilio', { ...twilio, SMS_PROVIDER: 'mock' }],
+    ['REDIS_URL', { REDIS_URL: 'redis://cache' }],
+    ['DATABASE_POOL_SIZE', { DATABASE_POOL_SIZE: '5' }],
+    ['DATABASE_PREPARED_STATEMENTS', { SECRET_KEY: 'x', ...MONGO, DATABASE_PREPARED_STATEMENTS: 'false' }],
+    ['SECRET_KEY', MONGO],
   ])('%s is warned of where it was likely not meant', (text, env) => {
     expect(readConfig(env).warnings).toEqual([expect.stringContaining(text)])
   })

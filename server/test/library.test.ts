@@ -124,7 +124,9 @@ describe('the tarball', () => {
     expect(readFileSync(main, 'utf8')).toMatch(/^#!\/usr\/bin\/env .*\bnode\b/)
     const bin = join(app, 'node_modules/.bin/countersign')
     expect(run(bin, ['--version'], app)).toBe(`${VERSION}\n`)
-    expect(run(bin, ['--help'], app)).toContain('USAGE countersign serve|migrate|keys|doctor|send|check\n')
+    expect(run(bin, ['--help'], app)).toContain(
+      'USAGE countersign serve|migrate|move|keys|doctor|send|check\n',
+    )
     expect(run(bin, ['migrate'], app, { DATABASE_URL: 'sqlite:cli.db' })).toMatch(/^schema 0 → \d+\n$/)
   })
 })

@@ -96,13 +96,14 @@ async function usageOf(path: readonly string[], command: Command, version: strin
     .trim()
 }
 
-/** A list of commands, each with the first sentence of its description. */
+/** A list of the commands that are for people, each with the first sentence of its description. */
 async function shortened(subCommands: NonNullable<Command['subCommands']>): Promise<Record<string, Command>> {
   const short = Object.entries(await resolve(subCommands)).map(async ([name, sub]) => {
-    const { description = '' }: CommandMeta = (await resolve((await resolve(sub)).meta)) ?? {}
-    return [name, { meta: { description: `${description.split('. ')[0]?.replace(/\.$/, '')}` } }] as const
+    const { description = '', hidden = false }: CommandMeta = (await resolve((await resolve(sub)).meta)) ?? {}
+    const first = `${description.split('. ')[0]?.replace(/\.$/, '')}`
+    return hidden ? [] : [[name, { meta: { description: first } }] as const]
   })
-  return Object.fromEntries(await Promise.all(short))
+  return Object.fromEntries((await Promise.all(short)).flat())
 }
 
 /** A value that citty lets one give as it is or as a function. */

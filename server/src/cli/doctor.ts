@@ -1,33 +1,48 @@
+import { availableParallelism } from 'node:os'
 import { defineCommand } from 'citty'
-import { compose } from '../main.ts'
-import { messageOf, settingsOrExit, storeProblem } from './run.ts'
+import type { Config } from '../config.ts'
+import { probeProviders } from '../main.ts'
+import { checkStorage, type Line } from './doctor-storage.ts'
+import { settingsOrExit } from './run.ts'
 
 export const doctor = defineCommand({
   meta: {
     description:
-      'Check the settings, the database and the credentials of the provider. Sends nothing. Exit code 1 when a line says FAIL.',
+      'Check the settings, the database, the limiter, the clocks and the credentials of the provider. Sends nothing. Exit code 1 when a line says FAIL.',
   },
   async run() {
     const config = settingsOrExit({ quiet: true })
-    console.log(`ok    settings: ${config.env}, providers ${config.messaging.providers.join(', ')}`)
-    for (const warning of config.warnings) console.log(`note  settings: ${warning}`)
-    try {
-      const countersign = await compose(config)
-      console.log(`ok    store: ${config.store.kind} ${config.store.path} takes writes`)
-      const keys = (await countersign.keys.list()).filter((key) => key.revokedAt === null)
-      console.log(
-        keys.length > 0
-          ? `ok    keys: ${keys.length} live`
-          : 'note  keys: none yet; make one: countersign keys create',
-      )
-      for (const { name, ok, detail } of await countersign.probe()) {
-        console.log(`${ok ? 'ok   ' : 'FAIL '} provider ${name}: ${detail}`)
-        if (!ok) process.exitCode = 1
-      }
-      await countersign.close()
-    } catch (error) {
-      console.log(`FAIL  ${storeProblem(error, config) ?? messageOf(error)}`)
-      process.exitCode = 1
+    const workers = config.workers === 'auto' ? availableParallelism() : config.workers
+    const print = ({ level, about, detail }: Line) => {
+      console.log(`${level.padEnd(5)} ${about}: ${detail}`)
+      if (level === 'FAIL') process.exitCode = 1
     }
+    checkSettings(config, workers).forEach(print)
+    for await (const line of checkStorage(config, workers)) print(line)
+    for (const { name, ok, detail } of await probeProviders(config))
+      print({ level: ok ? 'ok' : 'FAIL', about: `provider ${name}`, detail })
   },
 })
+
+function checkSettings(config: Config, workers: number): Line[] {
+  const processes = workers === 1 ? '' : `, ${workers} workers`
+  const about = 'settings'
+  return [
+    {
+      level: 'ok',
+      about,
+      detail: `${config.env}, providers ${config.messaging.providers.join(', ')}${processes}`,
+    },
+    ...config.warnings.map((detail) => ({ level: 'note' as const, about, detail })),
+    ...checkPublicUrl(config),
+  ]
+}
+
+/** In production a warning tells that there is none, and what is not https is refused. */
+function checkPublicUrl({ env, http }: Config): Line[] {
+  const about = 'public URL'
+  if (http.publicUrlGiven) return [{ level: 'ok', about, detail: http.publicUrl }]
+  if (env === 'production') return []
+  const detail = `${http.publicUrl}, which others cannot reach; for real users set PUBLIC_URL to an https:// address`
+  return [{ level: 'note', about, detail }]
+}

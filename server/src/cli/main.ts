@@ -23,10 +23,12 @@ const main = defineCommand({
   subCommands: {
     serve: () => import('./serve.ts').then((module) => module.serve),
     migrate: () => import('./migrate.ts').then((module) => module.migrate),
+    move: () => import('./move.ts').then((module) => module.move),
     keys: () => import('./keys.ts').then((module) => module.keys),
     doctor: () => import('./doctor.ts').then((module) => module.doctor),
     send: () => import('./send.ts').then((module) => module.send),
     check: () => import('./check.ts').then((module) => module.check),
+    worker: () => import('./worker.ts').then((module) => module.worker),
   },
 })
 

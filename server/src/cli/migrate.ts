@@ -1,7 +1,5 @@
-import { existsSync } from 'node:fs'
 import { defineCommand } from 'citty'
-import { openSqlite, sqliteSchema } from '../stores/sqlite/store.ts'
-import { systemClock } from '../primitives/clock.ts'
+import { openStore, readSchema } from '../storage.ts'
 import { messageOf, settingsOrExit, storeProblem } from './run.ts'
 
 export const migrate = defineCommand({
@@ -18,14 +16,13 @@ export const migrate = defineCommand({
   async run({ args }) {
     const config = settingsOrExit({ quiet: true })
     try {
-      // Looking must not make the file.
-      const { current, known } = sqliteSchema(existsSync(config.store.path) ? config.store.path : ':memory:')
+      const { current, known } = await readSchema(config.store)
       if (args.status) {
         console.log(`schema ${current}, this version knows ${known}`)
         process.exitCode = current === known ? 0 : 1
         return
       }
-      const store = openSqlite({ ...config.store, retentionDays: config.retention.days, clock: systemClock })
+      const store = await openStore(config)
       await store.close()
       console.log(current === known ? `schema ${known}: nothing to do` : `schema ${current} → ${known}`)
     } catch (error) {

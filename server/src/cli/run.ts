@@ -1,12 +1,16 @@
 import { compose, type Countersign } from '../main.ts'
 import { type Config, ConfigError, loadEnvironment, readConfig } from '../config.ts'
 import { CountersignError } from '../primitives/errors.ts'
+import { StorageError } from '../storage-errors.ts'
 
 /** Reads the settings of this folder, or says what is wrong with them and ends the process. */
-export function settingsOrExit(options: { dev?: boolean; quiet?: boolean } = {}): Config {
+export function settingsOrExit(
+  options: { dev?: boolean; quiet?: boolean; workers?: string | undefined } = {},
+): Config {
   try {
     const env = { ...loadEnvironment(process.cwd()) }
     if (options.dev && env['NODE_ENV'] !== 'production') env['DEV_MODE'] ??= 'true'
+    if (options.workers !== undefined) env['WORKERS'] = options.workers
     // A command's own output must not mix with log lines.
     if (options.quiet) env['LOG_LEVEL'] = 'silent'
     return readConfig(env)
@@ -34,10 +38,14 @@ export async function withCountersign(work: (countersign: Countersign) => Promis
   }
 }
 
-/** What SQLite says of a file that it cannot use, with the file's name, which it does not say. */
+/**
+ * Why the store or the limiter of these settings cannot be used, with its file or its host, which the error itself may
+ * not name; undefined for any other error.
+ */
 export function storeProblem(error: unknown, { store }: Config): string | undefined {
+  if (error instanceof StorageError) return error.message
   const isSqlite = error instanceof Error && 'code' in error && error.code === 'ERR_SQLITE_ERROR'
-  return isSqlite ? `the database ${store.path}: ${error.message}` : undefined
+  return isSqlite && store.kind === 'sqlite' ? `the database ${store.path}: ${error.message}` : undefined
 }
 
 /** What a person is told about an error. */

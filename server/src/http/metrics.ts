@@ -5,13 +5,19 @@ const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5
 /** What Prometheus may scrape. No label holds a number, an id or a code: labels are words from our own lists. */
 export type Metrics = ReturnType<typeof makeMetrics>
 
-/** Makes a registry of its own, so that two servers in one process do not share figures. */
-export function makeMetrics() {
+/** Joins a process's figures with those of others; gives what a scrape is told then. */
+export type ShareFigures = (own: Registry) => () => Promise<string>
+
+/**
+ * Makes a registry of its own, so that two servers in one process do not share figures. A scrape of one among several
+ * processes is told what `share` makes of all of theirs.
+ */
+export function makeMetrics(share: ShareFigures = (own) => () => own.metrics()) {
   const registry = new Registry()
   collectDefaultMetrics({ register: registry })
   const registers = [registry]
   return {
-    registry,
+    registry: { contentType: registry.contentType, metrics: share(registry) },
     starts: new Counter({
       name: 'countersign_starts_total',
       help: 'Starts by purpose and by what they came to: opened, resent, blocked, failed.',
@@ -59,6 +65,8 @@ export function makeMetrics() {
     wrongRateAlarm: new Gauge({
       name: 'countersign_wrong_rate_alarm',
       help: '1 while most checks over the whole service are wrong guesses, which is what guessing looks like.',
+      // Of several processes: whether any of them rings.
+      aggregator: 'max',
       registers,
     }),
   }

@@ -4,6 +4,9 @@ import type { MessagingStore } from '../messaging/store.ts'
 import type { Clock } from '../primitives/clock.ts'
 import type { VerifyStore } from '../verify/store.ts'
 
+/** What a look at a database or a Redis found, worded for `countersign doctor`: with what to do, and no secret. */
+export type Finding = { readonly level: 'ok' | 'note'; readonly detail: string }
+
 /** One database that serves every domain's store port. */
 export type Store = {
   /** The store's own clock, which everything around it goes by: processes that share a store agree on the time. */

@@ -25,6 +25,7 @@ export type Place = { readonly cwd: string; readonly env?: Readonly<Record<strin
 export type Serving = {
   readonly url: string
   readonly port: number
+  readonly pid: number
   readonly exited: Promise<Ran>
   /** What it has printed so far. */
   readonly stdout: () => string
@@ -71,6 +72,7 @@ export async function serve(args: readonly string[], place: Place): Promise<Serv
   return {
     url,
     port,
+    pid: child.pid ?? 0,
     exited,
     stdout,
     call: async (path, key, body, headers) => {

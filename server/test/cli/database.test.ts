@@ -70,7 +70,7 @@ describe.concurrent('a database that cannot be used', () => {
       const before = digest(path)
       const { code, stdout, stderr } = await run(line, cwd)
       expect(code).toBe(1)
-      expect(stdout + stderr).toMatch(/the database data\/countersign\.db: file is not a database\n$/)
+      expect(stdout + stderr).toMatch(/the database data\/countersign\.db: file is not a database$/m)
       expect(digest(path)).toBe(before)
     },
   )

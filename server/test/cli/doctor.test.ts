@@ -1,3 +1,6 @@
+import { readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { afterAll, describe, expect, onTestFinished, test } from 'vitest'
 import { countersign, endAll, makeFolder } from './cli.ts'
 import { startVendor, type Vendor } from './vendor.ts'
@@ -19,15 +22,42 @@ async function vendorOf(status: number, body: object): Promise<Vendor> {
 }
 
 describe('doctor', () => {
-  test('with the inbox every line is ok but the missing keys, exit code 0', async () => {
+  test('with the inbox every line is ok but what a developer’s machine lacks, exit code 0', async () => {
     const { code, stdout, stderr } = await countersign(['doctor'], { cwd: makeFolder() })
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
     expect(stdout.trimEnd().split('\n')).toEqual([
       'ok    settings: development, providers mock',
-      'ok    store: sqlite data/countersign.db takes writes',
+      'note  public URL: http://localhost:8080, which others cannot reach; for real users set PUBLIC_URL to an https:// address',
+      expect.stringMatching(
+        /^ok {4}store: sqlite data\/countersign\.db takes writes, \d+\.\d ms a round trip, schema \d+$/,
+      ),
       'note  keys: none yet; make one: countersign keys create',
       'ok    provider mock: the development inbox is always ready',
     ])
+  })
+
+  test('makes the database where there is none, and nothing else: no secret, no key', async () => {
+    const cwd = makeFolder()
+    await countersign(['doctor'], { cwd, env: { DEV_MODE: 'true' } })
+    expect(readdirSync(join(cwd, 'data'))).toEqual(['countersign.db'])
+  })
+
+  test('leaves a schema of an earlier version as it is, and says what brings it to this one’s', async () => {
+    const cwd = makeFolder()
+    await countersign(['migrate'], { cwd })
+    const db = new DatabaseSync(join(cwd, 'data/countersign.db'))
+    db.exec('PRAGMA user_version = 1')
+    const { code, stdout } = await countersign(['doctor'], { cwd })
+    expect(stdout).toMatch(/^note {2}store: schema 1, and this version knows \d+: countersign migrate/m)
+    expect(db.prepare('PRAGMA user_version').get()).toEqual({ user_version: 1 })
+    db.close()
+    expect(code).toBe(0)
+  })
+
+  test('tells the public URL that is given', async () => {
+    const env = { PUBLIC_URL: 'https://verify.example.com' }
+    const { stdout } = await countersign(['doctor'], { cwd: makeFolder(), env })
+    expect(stdout).toContain('ok    public URL: https://verify.example.com\n')
   })
 
   test('counts the live keys and tells what may not have been meant', async () => {

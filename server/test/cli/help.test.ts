@@ -6,9 +6,10 @@ import { countersign, endAll, execute, makeFolder } from './cli.ts'
 
 /** Every command, and the words that its help must explain, each on a line of its own. */
 const COMMANDS: Readonly<Record<string, readonly string[]>> = {
-  '': ['serve', 'migrate', 'keys', 'doctor', 'send', 'check'],
-  serve: ['--dev'],
+  '': ['serve', 'migrate', 'move', 'keys', 'doctor', 'send', 'check'],
+  serve: ['--dev', '--workers'],
   migrate: ['--status'],
+  move: ['--from', '--to'],
   keys: ['create', 'list', 'revoke'],
   'keys create': ['--publishable', '--origin', '--service'],
   'keys list': [],
@@ -50,6 +51,12 @@ describe.concurrent('--help', () => {
 
   test('the help of a first-time reader names the command to begin with', async () => {
     expect((await run('--help')).stdout).toContain('countersign serve --dev')
+  })
+
+  test('what is not for people is not in it', async () => {
+    const { stdout } = await run('--help')
+    expect(stdout).toContain('USAGE countersign serve|migrate|move|keys|doctor|send|check\n')
+    expect(stdout).not.toContain('worker')
   })
 
   test('-h is --help, and --version and -v tell the version', async () => {

@@ -10,7 +10,9 @@ const BROKEN = {
   DEV_MODE: 'maybe',
   SMS_PROVIDER: 'pigeon',
   ALLOWED_COUNTRIES: 'US,XX',
-  DATABASE_URL: 'postgres://db/countersign',
+  DATABASE_URL: 'postgres://db',
+  REDIS_URL: 'redis//cache',
+  WORKERS: 'many',
   SECRET_KEY_FILE: '/nowhere/secret',
 }
 

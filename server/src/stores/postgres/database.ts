@@ -19,9 +19,10 @@ const RETRIES_MAX = 3
 const RETRY_MS = 20
 
 /** The database chose this statement to make room for another; nothing of it was kept. */
-const TRY_AGAIN = new Set(['40001', '40P01'])
-/** The connection was lost, so what asked for nothing but an answer may ask again. */
-const LOST = new Set([
+const BROKEN_OFF = new Set(['40001', '40P01'])
+/** Or the connection was lost, so what asked for nothing but an answer may ask again. */
+const BROKEN_OFF_OR_LOST = new Set([
+  ...BROKEN_OFF,
   'CONNECTION_CLOSED',
   'CONNECTION_DESTROYED',
   'CONNECTION_ENDED',
@@ -62,30 +63,13 @@ export class PostgresDatabase {
    * Runs one statement, which is a transaction of its own. Throws `store_unavailable`; then it may or may not have
    * been kept, and the caller has been told neither.
    */
-  async query(
-    text: string,
-    parameters: readonly unknown[] = [],
-    until = performance.now() + ANSWER_MS,
-  ): Promise<readonly Row[]> {
-    for (let tries = 1; ; tries++) {
-      try {
-        return await this.#run(text, parameters, until)
-      } catch (error) {
-        if (tries > RETRIES_MAX || !TRY_AGAIN.has(codeOf(error))) throw unavailable(error)
-        await sleep(randomInt(RETRY_MS) * tries)
-      }
-    }
+  query(text: string, parameters: readonly unknown[] = []): Promise<readonly Row[]> {
+    return this.#try(text, parameters, BROKEN_OFF)
   }
 
-  /** Runs a statement that changes nothing: when its connection is lost, it is asked once more on another. */
-  async read(text: string, parameters: readonly unknown[] = []): Promise<readonly Row[]> {
-    const until = performance.now() + ANSWER_MS
-    try {
-      return await this.#run(text, parameters, until)
-    } catch (error) {
-      if (!LOST.has(codeOf(error))) throw unavailable(error)
-      return this.query(text, parameters, until)
-    }
+  /** Runs a statement that changes nothing: it is asked again also when its connection was lost. */
+  read(text: string, parameters: readonly unknown[] = []): Promise<readonly Row[]> {
+    return this.#try(text, parameters, BROKEN_OFF_OR_LOST)
   }
 
   /** Runs work in a transaction on one connection, for as long as it takes: migrations. */
@@ -101,6 +85,23 @@ export class PostgresDatabase {
   async close(): Promise<void> {
     this.#closed = true
     await this.#sql.end({ timeout: 1 })
+  }
+
+  /** Tries a statement again, in the time it has, when it failed for one of these reasons. */
+  async #try(
+    text: string,
+    parameters: readonly unknown[],
+    again: ReadonlySet<string>,
+  ): Promise<readonly Row[]> {
+    const until = performance.now() + ANSWER_MS
+    for (let tries = 1; ; tries++) {
+      try {
+        return await this.#run(text, parameters, until)
+      } catch (error) {
+        if (tries > RETRIES_MAX || !again.has(codeOf(error))) throw unavailable(error)
+        await sleep(randomInt(RETRY_MS) * tries)
+      }
+    }
   }
 
   async #run(text: string, parameters: readonly unknown[], until: number): Promise<readonly Row[]> {
