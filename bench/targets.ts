@@ -61,7 +61,9 @@ export interface StartOptions {
 export const apiKey = process.env['BENCH_API_KEY'] ?? `sk_${randomBytes(32).toString('hex')}`
 process.env['BENCH_API_KEY'] = apiKey
 
-const secretKey = randomBytes(32).toString('base64url')
+/** The secret that codes are derived from; new in every process. */
+export const secretKey = process.env['BENCH_SECRET_KEY'] ?? randomBytes(32).toString('base64url')
+process.env['BENCH_SECRET_KEY'] = secretKey
 const bench = import.meta.dirname
 export const serverDir = join(bench, '../server')
 const countersignEntry = join(serverDir, 'countersign.mjs')
@@ -147,7 +149,8 @@ function environment(options: StartOptions, port: number): NodeJS.ProcessEnv {
   return {
     ...common,
     HOST: '127.0.0.1',
-    DEV_MODE: 'true',
+    // The development inbox is one process's, so several workers go without it and tell no codes.
+    ...(workers === undefined ? { DEV_MODE: 'true' } : {}),
     SMS_PROVIDER: 'mock',
     API_KEYS: apiKey,
     ...(sqlite ? { SQLITE_SYNCHRONOUS: medium } : {}),

@@ -6,14 +6,18 @@ import type { Channel, Refusal } from '../messaging/provider.ts'
 /** A row as a database answers it: columns are named alike in all of them. */
 export type Row = Readonly<Record<string, unknown>>
 
-/** Reads a column that is never null. */
+/** Reads a column of text that is never null. */
 export function text(row: Row, column: string): string {
-  return String(row[column])
+  const value = textOrNull(row, column)
+  if (value === null) throw new Error(`column ${column} is empty`)
+  return value
 }
 
 export function textOrNull(row: Row, column: string): string | null {
   const value = row[column]
-  return value === null || value === undefined ? null : String(value)
+  if (value === null || value === undefined) return null
+  if (typeof value !== 'string') throw new Error(`column ${column} holds no text`)
+  return value
 }
 
 export function number(row: Row, column: string): number {
