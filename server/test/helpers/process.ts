@@ -25,8 +25,10 @@ export type Wire = {
   readonly preview_code?: string
   readonly checks_left?: number
   readonly sends_left?: number
+  readonly created_at?: string
   readonly expires_at?: string
   readonly resend_at?: string
+  readonly decided_at?: string | null
   readonly sends?: readonly { readonly id: string; readonly status: string; readonly error: string | null }[]
   readonly code?: string
   readonly detail?: string
@@ -64,13 +66,15 @@ export type ProcessOptions = {
   readonly clockSeconds?: number
   /** Where its output goes: `none` throws it away; a file unless told. */
   readonly output?: 'file' | 'none'
+  /** JavaScript that runs before the server and breaks a part of it; `require` finds what the server imports. */
+  readonly breakage?: string
 }
 
 /**
  * What every server process runs before the server: tells its port, lets the test move its clock, and ends the
- * process when the test is gone. Nothing of the server's own is touched.
+ * process when the test is gone. Nothing of the server's own is touched, unless the test breaks it.
  */
-function preload(clockSeconds: number): string {
+function preload({ clockSeconds = 0, breakage }: ProcessOptions): string {
   const source = `
     import net from 'node:net'
     let shiftMs = ${clockSeconds * 1000}
@@ -89,7 +93,11 @@ function preload(clockSeconds: number): string {
     })
     process.on('disconnect', () => process.kill(process.pid, 'SIGKILL'))
     process.channel?.unref()`
-  return `data:text/javascript,${encodeURIComponent(source)}`
+  const broken = `
+    import { createRequire } from 'node:module'
+    const require = createRequire(${JSON.stringify(MAIN)})
+    ${breakage}`
+  return `data:text/javascript,${encodeURIComponent(breakage === undefined ? source : source + broken)}`
 }
 
 /** A real server process, talked to over HTTP as anybody would. */
@@ -123,7 +131,7 @@ export class ServerProcess {
     const isKept = options.output !== 'none'
     const out = openSync(isKept ? `${log}.out` : '/dev/null', 'w')
     const err = openSync(isKept ? `${log}.err` : '/dev/null', 'w')
-    const child = spawn(process.execPath, ['--import', preload(options.clockSeconds ?? 0), MAIN, 'serve'], {
+    const child = spawn(process.execPath, ['--import', preload(options), MAIN, 'serve'], {
       cwd: folder,
       env: environment(folder, options),
       stdio: ['ignore', out, err, 'ipc'],

@@ -1,108 +1,16 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import type { Counters } from '../../src/limits/counters.ts'
 import { CountersignError } from '../../src/primitives/errors.ts'
 import { openSqlite } from '../../src/stores/sqlite/store.ts'
 import type { Store } from '../../src/stores/store.ts'
 import { PURPOSES } from '../../src/verify/verification.ts'
 import { FakeClock } from '../fake-clock.ts'
-import { endProcesses, numberOf, ServerProcess } from '../helpers/process.ts'
+import { numberOf } from '../helpers/process.ts'
 import { PK, startServer, type TestServer } from '../helpers/server.ts'
 import { wrong } from '../helpers/wire.ts'
 
-const MINUTE = 60
 const HOUR = 3_600
 const DAY = 86_400
-
-describe('three processes on one SQLite file', () => {
-  let servers: ServerProcess[] = []
-
-  beforeAll(async () => {
-    servers = await ServerProcess.startSeveral(3, { settings: { MESSAGES_PER_PHONE_HOUR: '5' } })
-  })
-  afterAll(endProcesses)
-
-  function server(n: number): ServerProcess {
-    const found = servers[n % servers.length]
-    if (!found) throw new Error('no server')
-    return found
-  }
-
-  const setClock = (seconds: number) => Promise.all(servers.map((one) => one.setClock(seconds)))
-
-  async function sentTo(to: string): Promise<number[]> {
-    const inboxes = await Promise.all(servers.map((one) => one.inbox(to)))
-    return inboxes
-      .flat()
-      .map(({ at }) => Date.parse(at))
-      .sort((a, b) => a - b)
-  }
-
-  test('R19: 200 starts for one number at once, over three processes and six purposes, send 1 message', async () => {
-    const to = numberOf(0)
-    const answers = await Promise.all(
-      Array.from({ length: 200 }, (_, n) => server(n).start(to, { purpose: PURPOSES[n % PURPOSES.length] })),
-    )
-    expect(answers.filter(({ status }) => status === 201)).toHaveLength(1)
-    expect(answers.filter(({ status }) => status === 429)).toHaveLength(199)
-    expect(await sentTo(to)).toHaveLength(1)
-  })
-
-  test('R19: also right after an approval, when no wait is asked, starts for every purpose at once send 1 message', async () => {
-    const to = numberOf(3)
-    const { id = '', preview_code: code = '' } = (await server(0).start(to)).body
-    expect((await server(0).check(id, code)).body.valid).toBe(true)
-    await Promise.all(
-      Array.from({ length: 200 }, (_, n) => server(n).start(to, { purpose: PURPOSES[n % PURPOSES.length] })),
-    )
-    expect(await sentTo(to)).toHaveLength(2)
-  })
-
-  test('R19: a day of starts, resends and cancels every 30 s sends ≤ 5 messages in any 10 min and ≤ 10 in the day', async () => {
-    const to = numberOf(1)
-    for (let second = 0; second < DAY - MINUTE; second += 30) {
-      await setClock(second)
-      const purpose = PURPOSES[(second / 30) % PURPOSES.length]
-      const answers = await Promise.all(servers.map((one) => one.start(to, { purpose })))
-      const opened = answers.find(({ status }) => status === 201)?.body.id
-      if (opened !== undefined && second % 60 === 0) {
-        await server(second).call('POST', `/v1/verifications/${opened}/cancel`)
-      }
-    }
-    await setClock(0)
-    const times = await sentTo(to)
-    expect(times.length).toBeGreaterThanOrEqual(5)
-    expect(times.length).toBeLessThanOrEqual(10)
-    const inTenMinutes = times.map((from) => times.filter((at) => at >= from && at < from + 600_000).length)
-    expect(Math.max(...inTenMinutes)).toBeLessThanOrEqual(5)
-  })
-
-  test('R21: at a limit of 5, exactly 5 of 1,000 hits over three processes pass, and none more across an edge', async () => {
-    const to = numberOf(2)
-    const hit = async (count: number) => {
-      const answers = await Promise.all(
-        Array.from({ length: count }, (_, n) =>
-          server(n).call('POST', '/v1/messages', { body: { to, body: 'hello' } }),
-        ),
-      )
-      const passed = answers.filter(({ status }) => status === 202).length
-      expect(answers.filter(({ status }) => status === 429)).toHaveLength(count - passed)
-      return passed
-    }
-    // Late in the hour by the clock on the wall, so that a fixed window would soon begin anew.
-    const now = Date.now()
-    const nextHour = Math.ceil(now / (HOUR * 1000)) * HOUR * 1000
-    const freeze = (atMs: number) => Promise.all(servers.map((one) => one.freezeClock(atMs)))
-    await freeze(nextHour - 10_000)
-    expect(await hit(1_000)).toBe(5)
-    await freeze(nextHour + 10_000)
-    expect(await hit(300)).toBe(0)
-    await freeze(nextHour + HOUR * 1000 - 10_001)
-    expect(await hit(300)).toBe(0)
-    await freeze(nextHour + HOUR * 1000 - 10_000)
-    expect(await hit(300)).toBe(5)
-    await setClock(0)
-  })
-})
 
 describe('R29: every window opens at its stated second, and not one before', () => {
   type Row = {
