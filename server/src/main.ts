@@ -160,7 +160,7 @@ async function composeOn(
     }),
     settings: verifySettings(config),
   })
-  const alarm = makeAlarm(clock, metrics, log)
+  const alarm = makeAlarm(store, metrics, log)
   const timers = [
     every(sweepPause, () => sweep(store, log)),
     every(
@@ -281,8 +281,8 @@ function observer(metrics: Metrics, log: Logger): SendObserver {
   }
 }
 
-function makeAlarm(clock: Clock, metrics: Metrics, log: Logger): WrongRateAlarm {
-  return new WrongRateAlarm(clock, (on, wrong, judged) => {
+function makeAlarm(store: Store, metrics: Metrics, log: Logger): WrongRateAlarm {
+  return new WrongRateAlarm(store.tallies, (on, wrong, judged) => {
     metrics.wrongRateAlarm.set(on ? 1 : 0)
     if (on) log.error({ wrong, judged }, 'most checks are wrong: somebody may be guessing codes')
     else log.info('the share of wrong checks is back to normal')

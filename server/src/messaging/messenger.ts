@@ -1,7 +1,7 @@
 import type { Clock } from '../primitives/clock.ts'
 import { LATE, withDeadline } from '../primitives/deadline.ts'
 import { CountersignError, type ErrorHelp } from '../primitives/errors.ts'
-import { makeId } from '../primitives/ids.ts'
+import { isId, makeId } from '../primitives/ids.ts'
 import type { Channel, Provider, Refusal, Sent } from './provider.ts'
 import { countSegments } from './segments.ts'
 import type {
@@ -167,8 +167,8 @@ export class Messenger {
     return this.#store.sendsOf(owner)
   }
 
-  message(service: string, id: string): Promise<MessageRecord | undefined> {
-    return this.#store.message(service, id)
+  async message(service: string, id: string): Promise<MessageRecord | undefined> {
+    return isId('msg_', id) ? this.#store.message(service, id) : undefined
   }
 
   messages(filter: Parameters<MessagingStore['messages']>[0]): ReturnType<MessagingStore['messages']> {

@@ -28,6 +28,14 @@ export function makeId(prefix: string, nowMs: number): string {
   return prefix + timePrefix(nowMs) + random
 }
 
+/**
+ * Whether a text can be an id at all. What cannot is not asked for: databases differ in what they refuse to look up,
+ * such as a text with U+0000.
+ */
+export function isId(prefix: string, text: string): boolean {
+  return text.startsWith(prefix) && /^[a-z0-9_]{1,100}$/.test(text)
+}
+
 /** What every id made at this time has after its prefix; ids made before sort below it. */
 export function timePrefix(nowMs: number): string {
   // Many ids are made in one millisecond.

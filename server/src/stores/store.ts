@@ -3,6 +3,7 @@ import type { Counters } from '../limits/counters.ts'
 import type { MessagingStore } from '../messaging/store.ts'
 import type { Clock } from '../primitives/clock.ts'
 import type { VerifyStore } from '../verify/store.ts'
+import type { Tallies } from '../verify/tallies.ts'
 
 /** What a look at a database or a Redis found, worded for `countersign doctor`: with what to do, and no secret. */
 export type Finding = { readonly level: 'ok' | 'note'; readonly detail: string }
@@ -15,6 +16,7 @@ export type Store = {
   readonly messaging: MessagingStore
   readonly counters: Counters
   readonly keys: KeyStore
+  readonly tallies: Tallies
   /** Deletes what is past its retention; resolves with the number of rows. */
   sweep(): Promise<number>
   /** Resolves when the database takes a write. */

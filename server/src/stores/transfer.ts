@@ -18,8 +18,8 @@ export type Table = {
 }
 
 /**
- * Every table there is, in the order in which they are moved: keys first, and a verification before its sends, so that
- * nothing points at what is not there yet.
+ * Every table that is moved, in this order: keys first, and a verification before its sends, so that nothing points at
+ * what is not there yet. Tallies are not: nobody judges anything during a move, and they are worth ten seconds.
  */
 export const TABLES: readonly Table[] = [
   {

@@ -1,5 +1,6 @@
 import type { Taken } from '../limits/counters.ts'
 import { giveBack, rateLimited, takeOrThrow } from '../limits/refusal.ts'
+import { isId } from '../primitives/ids.ts'
 import type { SecretKeys } from '../primitives/secrets.ts'
 import { digestCode } from './codes.ts'
 import { findFor, notFound, type VerifyDeps } from './deps.ts'
@@ -32,13 +33,14 @@ export class Checks {
   async check(id: string, code: string, caller: Caller): Promise<Checked> {
     const { store, rules } = this.#deps
     const taken = await this.#charge(id, caller)
-    const verdict = await store.judge({
+    const guess = {
       id,
       service: caller.service,
       digests: this.#allKeys.map((made) => digestCode(made, id, code)),
       budget: rules.wrongChecks,
       unlimited: this.#testNumbers,
-    })
+    }
+    const verdict = isId('ver_', id) ? await store.judge(guess) : undefined
     // An id that never was costs the address a check too.
     if (!verdict) throw notFound()
     await this.#giveBack(verdict, taken, caller)

@@ -3,6 +3,7 @@ import type { Counters } from '../limits/counters.ts'
 import type { Messenger } from '../messaging/messenger.ts'
 import type { Clock } from '../primitives/clock.ts'
 import { CountersignError } from '../primitives/errors.ts'
+import { isId } from '../primitives/ids.ts'
 import type { KeyRing, SecretKeys } from '../primitives/secrets.ts'
 import { deriveCode } from './codes.ts'
 import type { Caller, Rules } from './rules.ts'
@@ -54,7 +55,7 @@ export async function findFor(
   id: string,
   caller: Caller,
 ): Promise<Verification | undefined> {
-  const found = await store.find(id)
+  const found = isId('ver_', id) ? await store.find(id) : undefined
   return found?.service === caller.service ? found : undefined
 }
 

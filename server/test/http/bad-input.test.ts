@@ -1,4 +1,6 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
+import { SqliteMessaging } from '../../src/stores/sqlite/messaging.ts'
+import { SqliteVerifications } from '../../src/stores/sqlite/verifications.ts'
 import { exchange, phoneOf, SK, startServer, type TestServer } from '../helpers/server.ts'
 import { outcomeOf, read, start, type WireProblem } from '../helpers/wire.ts'
 
@@ -278,6 +280,89 @@ describe('JSON that is meant to confuse', () => {
     const server = await startServer()
     for (const to of ['1e999', '-0', '1'.repeat(400), '14155552671'])
       expect((await server.api('POST', '/v1/verifications', { body: `{"to":${to}}` })).status).toBe(400)
+  })
+})
+
+describe('ids that are none', () => {
+  const IDS = [
+    '%00',
+    'ver_%00',
+    'msg_%00',
+    'ver_1%00',
+    'VER_1',
+    'ver_%F0%9F%98%80',
+    'ver_%27',
+    'ver_%0A',
+    '%20',
+    'ver_.',
+  ]
+
+  test.each(IDS)('%s is 404 wherever an id goes, and reaches no store', async (id) => {
+    const server = await startServer()
+    const asked = [
+      vi.spyOn(SqliteVerifications.prototype, 'find'),
+      vi.spyOn(SqliteVerifications.prototype, 'judge'),
+      vi.spyOn(SqliteMessaging.prototype, 'message'),
+    ]
+    onTestFinished(() => asked.forEach((spy) => spy.mockRestore()))
+    for (const [method, path, body] of [
+      ['GET', `/v1/verifications/${id}`, undefined],
+      ['POST', `/v1/verifications/${id}/check`, { code: '123456' }],
+      ['POST', `/v1/verifications/${id}/resend`, {}],
+      ['POST', `/v1/verifications/${id}/cancel`, {}],
+      ['GET', `/v1/messages/${id}`, undefined],
+    ] as const) {
+      const answer = await server.api<WireProblem>(method, path, { body })
+      expect({ path, status: answer.status, code: answer.body.code }).toEqual({
+        path,
+        status: 404,
+        code: 'not_found',
+      })
+    }
+    for (const spy of asked) expect(spy).not.toHaveBeenCalled()
+  })
+
+  test('a check of one costs the address a check too, like one of an id that never was', async () => {
+    const server = await startServer({ settings: { CHECKS_PER_ADDRESS_HOUR: '1' } })
+    const check = () =>
+      server.api('POST', '/v1/verifications/ver_%00/check', { key: 'pk', body: { code: '123456' } })
+    expect((await check()).status).toBe(404)
+    expect((await check()).status).toBe(429)
+  })
+
+  test('U+0000 is refused in every text that is kept, naming it, and in every query', async () => {
+    const server = await startServer()
+    for (const [member, field] of [
+      [{ nonce: 'a\0' }, 'nonce'],
+      [{ metadata: { a: '\0' } }, 'metadata'],
+      [{ metadata: { 'a\0': 'b' } }, 'metadata'],
+      [{ locale: 'en\0' }, 'locale'],
+      [{ purpose: 'verify\0' }, 'purpose'],
+      [{ channel: 'sms\0' }, 'channel'],
+      [{ country: 'U\0' }, 'country'],
+      [{ ip: '\0' }, 'ip'],
+    ] as const) {
+      const { status, body } = await server.api<WireProblem>('POST', '/v1/verifications', {
+        body: { to: TO, ...member },
+      })
+      expect({ status, field: body.field?.split('.')[0] }).toEqual({ status: 400, field })
+    }
+    for (const body of [
+      { to: `${TO}\0`, body: 'x' },
+      { to: TO, template: 'password_changed\0' },
+    ])
+      expect((await server.api('POST', '/v1/messages', { body })).status).toBe(400)
+    for (const path of [
+      '/v1/verifications?cursor=%00',
+      '/v1/verifications?to=%00',
+      '/v1/verifications?to=%2B14155552671%00',
+      '/v1/verifications?status=%00',
+      '/v1/verifications?limit=1%00',
+      '/v1/messages?cursor=%00',
+      '/v1/phones/%2B14155552671%00/status',
+      '/v1/phones/%00/limits',
+    ])
+      expect((await server.api('GET', path)).status, path).toBe(400)
   })
 })
 

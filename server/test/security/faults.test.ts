@@ -12,6 +12,7 @@ import { SqliteKeys } from '../../src/stores/sqlite/keys.ts'
 import { SqliteMessaging } from '../../src/stores/sqlite/messaging.ts'
 import { migrate } from '../../src/stores/sqlite/migrations.ts'
 import type { Store } from '../../src/stores/store.ts'
+import { SqliteTallies } from '../../src/stores/sqlite/tallies.ts'
 import { SqliteVerifications } from '../../src/stores/sqlite/verifications.ts'
 import { FakeClock } from '../fake-clock.ts'
 import { type Answer, endProcesses, numberOf, ServerProcess, type Wire } from '../helpers/process.ts'
@@ -179,6 +180,7 @@ describe('a store that takes no writes, in one process', () => {
       messaging: new SqliteMessaging(db, clock),
       counters: new SqliteCounters(db, clock),
       keys: new SqliteKeys(db),
+      tallies: new SqliteTallies(db, clock),
       sweep: async () => 0,
       ping: () => db.write(() => {}),
       close: async () => db.close(),

@@ -59,7 +59,7 @@ describeWith('mongodb', 'what MongoDB keeps', () => {
   })
 
   test('R12: TTL indexes lie over all that has an end, and nothing waits for them', async () => {
-    for (const name of ['verifications', 'messages', 'counters', 'guess_budgets', 'claims']) {
+    for (const name of ['verifications', 'messages', 'counters', 'guess_budgets', 'claims', 'tallies']) {
       const indexes = await db.collection(name).indexes()
       const expiry = indexes.find(({ key }) => 'purge_at' in key)
       expect(expiry, name).toMatchObject({ key: { purge_at: 1 }, expireAfterSeconds: 0 })

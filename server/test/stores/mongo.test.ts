@@ -3,6 +3,7 @@ import { afterAll, beforeAll } from 'vitest'
 import { openMongo } from '../../src/stores/mongo/store.ts'
 import { describeCounters } from '../conformance/counters.ts'
 import { describeMessagingStore } from '../conformance/messaging-store.ts'
+import { describeTallies } from '../conformance/tallies.ts'
 import { describeVerifyStore } from '../conformance/verify-store.ts'
 import type { FakeClock } from '../fake-clock.ts'
 import { describeWith, type Fresh, freshMongo } from '../helpers/services.ts'
@@ -43,6 +44,8 @@ describeWith('mongodb', 'mongodb', () => {
   })
 
   describeMessagingStore('mongodb', openEmpty)
+
+  describeTallies('mongodb', openEmpty)
 
   describeCounters('mongodb', async (clock) => {
     const store = await openEmpty(clock)

@@ -1,11 +1,13 @@
 import postgres from 'postgres'
-import { afterAll, beforeAll } from 'vitest'
+import { afterAll, beforeAll, expect, test } from 'vitest'
 import { openPostgres } from '../../src/stores/postgres/store.ts'
 import { describeChargedOpening } from '../conformance/charged-opening.ts'
 import { describeCounters } from '../conformance/counters.ts'
 import { describeMessagingStore } from '../conformance/messaging-store.ts'
+import { describeTallies } from '../conformance/tallies.ts'
 import { describeVerifyStore } from '../conformance/verify-store.ts'
 import type { FakeClock } from '../fake-clock.ts'
+import { phoneOf, startServer } from '../helpers/server.ts'
 import { describeWith, type Fresh, freshPostgres } from '../helpers/services.ts'
 
 describeWith('postgres', 'postgres', () => {
@@ -22,7 +24,8 @@ describeWith('postgres', 'postgres', () => {
     const sql = postgres(database.url, { max: 1, onnotice: () => {} })
     await sql`
       TRUNCATE countersign.verifications, countersign.guess_budgets, countersign.counters, countersign.sends,
-        countersign.messages, countersign.claims, countersign.api_keys`
+        countersign.messages, countersign.claims, countersign.api_keys, countersign.tallies,
+        countersign.leases`
     await sql.end()
   }
 
@@ -59,5 +62,32 @@ describeWith('postgres', 'postgres', () => {
       await empty()
       return { counters: store.counters, close: () => store.close() }
     })
+
+    describeTallies(name, async (clock) => {
+      const store = await open(clock, prepare)
+      await empty()
+      return store
+    })
   }
+
+  test('U+0000, which Postgres cannot keep, is refused as on every store', async () => {
+    const server = await startServer({ settings: { DATABASE_URL: database.url } })
+    for (const path of ['/v1/verifications/%00', '/v1/verifications/ver_%00', '/v1/messages/msg_%00'])
+      expect((await server.api('GET', path)).status, path).toBe(404)
+    for (const verb of ['check', 'resend', 'cancel']) {
+      const body = verb === 'check' ? { code: '123456' } : {}
+      const { status } = await server.api('POST', `/v1/verifications/ver_%00/${verb}`, { body })
+      expect(status, verb).toBe(404)
+    }
+    for (const member of [{ nonce: '\0' }, { metadata: { a: '\0' } }, { locale: 'en\0' }]) {
+      const { status } = await server.api('POST', '/v1/verifications', {
+        body: { to: phoneOf(0), ...member },
+      })
+      expect(status, Object.keys(member)[0]).toBe(400)
+    }
+    for (const query of ['cursor=%00', 'to=%00', `to=%2B14155552671%00`, 'status=%00'])
+      expect((await server.api('GET', `/v1/verifications?${query}`)).status, query).toBe(400)
+    const sent = await server.api('POST', '/v1/messages', { body: { to: phoneOf(1), body: 'a\0b' } })
+    expect(sent.status).toBe(202)
+  })
 })

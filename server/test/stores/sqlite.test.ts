@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { openSqlite } from '../../src/stores/sqlite/store.ts'
 import { describeMessagingStore } from '../conformance/messaging-store.ts'
+import { describeTallies } from '../conformance/tallies.ts'
 import { describeVerifyStore } from '../conformance/verify-store.ts'
 
 describeVerifyStore('sqlite', async (clock) => {
@@ -25,5 +26,9 @@ describeVerifyStore('sqlite', async (clock) => {
 })
 
 describeMessagingStore('sqlite', async (clock) =>
+  openSqlite({ path: ':memory:', synchronous: 'normal', retentionDays: 30, clock }),
+)
+
+describeTallies('sqlite', async (clock) =>
   openSqlite({ path: ':memory:', synchronous: 'normal', retentionDays: 30, clock }),
 )

@@ -23,7 +23,7 @@ const MIGRATIONS: readonly ((db: Db) => Promise<void>)[] = [
     for (const name of ['verifications', 'messages']) {
       await db.collection(name).createIndex({ 'send_log.lease_until': 1 })
     }
-    for (const name of ['verifications', 'messages', 'counters', 'guess_budgets', 'claims']) {
+    for (const name of ['verifications', 'messages', 'counters', 'guess_budgets', 'claims', 'tallies']) {
       await createExpiry(db.collection(name))
     }
   },

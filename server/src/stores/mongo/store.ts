@@ -6,6 +6,7 @@ import { MongoKeys } from './keys.ts'
 import { MongoMessaging } from './messaging.ts'
 import { migrateMongo } from './migrations.ts'
 import { MongoPurge } from './purge.ts'
+import { MongoTallies } from './tallies.ts'
 import { MongoVerifications } from './verifications.ts'
 
 export { migrateMongo, mongoSchema } from './migrations.ts'
@@ -32,6 +33,7 @@ export async function openMongo(options: {
       messaging: new MongoMessaging(db, clock, options.retentionDays),
       counters: new MongoCounters(db, clock),
       keys: new MongoKeys(db),
+      tallies: new MongoTallies(db, clock),
       sweep: () => purge.sweep(),
       ping: () => db.ping(clock.now()),
       close: async () => {

@@ -9,20 +9,19 @@ import { Turns } from './turns.ts'
 /** The server gives a statement up after this, so that a slow one is an answer and not a wait. */
 const STATEMENT_TIMEOUT_MS = 2_000
 /** We give it up after this, the wait for a connection and every new try included. */
-const ANSWER_MS = 2_500
+export const ANSWER_MS = 2_500
 const CONNECT_TIMEOUT_SECONDS = 2
 /** How soon a lost connection is tried again. */
 const RECONNECT_SECONDS = 0.1
-/** A pool is left at most so often: every time costs the database all its connections. */
-const RENEW_MS = 1_000
+/** A connection on which nothing can be written is given up at most so often: it may be no better on another. */
+const READ_ONLY_MS = 100
 const RETRIES_MAX = 3
 const RETRY_MS = 20
 
 /** The database chose this statement to make room for another; nothing of it was kept. */
 const BROKEN_OFF = new Set(['40001', '40P01'])
-/** Or the connection was lost, so what asked for nothing but an answer may ask again. */
-const BROKEN_OFF_OR_LOST = new Set([
-  ...BROKEN_OFF,
+/** The connection was lost with the statement under way, so what asks for nothing but an answer may ask again. */
+const LOST = new Set([
   'CONNECTION_CLOSED',
   'CONNECTION_DESTROYED',
   'CONNECTION_ENDED',
@@ -31,6 +30,7 @@ const BROKEN_OFF_OR_LOST = new Set([
   '57P01',
   '57P02',
 ])
+const BROKEN_OFF_OR_LOST = new Set([...BROKEN_OFF, ...LOST])
 /** The server gave the statement up; it was kept in no part. */
 const TIMED_OUT = '57014'
 /** What is at the other end takes no writes: a replica, after the roles have changed. */
@@ -45,18 +45,23 @@ export type PostgresOptions = {
   readonly prepare: boolean
 }
 
-/** A pool of connections on which every statement ends within a bounded time, and which comes back by itself. */
+/**
+ * Connections on which every statement ends within a bounded time, and which come back by themselves. Each runs one
+ * statement at a time, so that a slow one holds up nobody but those who wait for a connection.
+ */
 export class PostgresDatabase {
   readonly #options: PostgresOptions
-  #sql: Sql
   readonly #turns: Turns
-  #renewedAt = -Infinity
+  /** The driver has pools of connections; each of these is of one. */
+  readonly #all = new Set<Sql>()
+  /** Those that run nothing, the one used last at the end. */
+  readonly #idle: Sql[] = []
+  #readOnlyAt = -Infinity
   #closed = false
 
   constructor(options: PostgresOptions) {
     this.#options = options
     this.#turns = new Turns(options.poolSize, STATEMENT_TIMEOUT_MS)
-    this.#sql = this.#connect()
   }
 
   /**
@@ -72,19 +77,24 @@ export class PostgresDatabase {
     return this.#try(text, parameters, BROKEN_OFF_OR_LOST)
   }
 
-  /** Runs work in a transaction on one connection, for as long as it takes: migrations. */
+  /** Runs work in a transaction on a connection of its own, for as long as it takes: migrations. */
   async transaction<T>(work: (run: (text: string) => Promise<readonly Row[]>) => Promise<T>): Promise<T> {
-    const result = await this.#sql.begin(async (sql) => {
-      await sql.unsafe('SET LOCAL statement_timeout = 0')
-      return [await work((text) => sql.unsafe(text))]
-    })
-    return result[0] as T
+    const own = this.#connect()
+    try {
+      const result = await own.begin(async (sql) => {
+        await sql.unsafe('SET LOCAL statement_timeout = 0')
+        return [await work((text) => sql.unsafe(text))]
+      })
+      return result[0] as T
+    } finally {
+      this.#leave(own)
+    }
   }
 
   /** Lets what is under way end, for at most a second, and closes the connections. */
   async close(): Promise<void> {
     this.#closed = true
-    await this.#sql.end({ timeout: 1 })
+    await Promise.all([...this.#all].map((sql) => sql.end({ timeout: 1 })))
   }
 
   /** Tries a statement again, in the time it has, when it failed for one of these reasons. */
@@ -105,42 +115,50 @@ export class PostgresDatabase {
   }
 
   async #run(text: string, parameters: readonly unknown[], until: number): Promise<readonly Row[]> {
+    if (this.#closed) throw new Error('the connections to the database are closed')
     await this.#turns.begin(until)
-    const sql = this.#sql
-    let isStuck = false
+    const sql = this.#idle.pop() ?? this.#connect()
+    let fault = ''
     try {
       const query = sql.unsafe(text, parameters as never[], { prepare: this.#options.prepare })
       const rows = await withDeadline(query, until - performance.now())
       if (rows !== LATE) return rows
-      isStuck = true
-      this.#renew(sql)
+      fault = TIMED_OUT
+      // The other end may be gone without a word, which the kernel finds out in a quarter of an hour. Then those that
+      // wait for nothing are in the same case.
+      this.#leave(sql, ...this.#idle.splice(0))
       throw new Error(`the database did not answer within ${ANSWER_MS} ms`)
     } catch (error) {
-      if (codeOf(error) === READ_ONLY) this.#renew(sql)
-      isStuck ||= codeOf(error) === TIMED_OUT
+      fault ||= codeOf(error)
+      if (this.#isSpoilt(fault)) this.#leave(sql)
       throw error
     } finally {
-      this.#turns.end(isStuck)
+      if (this.#all.has(sql)) this.#idle.push(sql)
+      this.#turns.end(fault === TIMED_OUT)
     }
   }
 
-  /**
-   * Leaves the connections of a pool that does not answer: the next statement connects anew. A connection whose other
-   * end is gone would otherwise be waited for until the kernel gives it up. What is under way on the others may end
-   * in the time it has.
-   */
-  #renew(late: Sql): void {
-    const now = performance.now()
-    if (this.#sql !== late || this.#closed || now - this.#renewedAt < RENEW_MS) return
-    this.#renewedAt = now
-    this.#sql = this.#connect()
-    late.end({ timeout: ANSWER_MS / 1000 }).catch(() => {})
+  /** Whether a connection is of no more use after an error. */
+  #isSpoilt(code: string): boolean {
+    // It keeps the error that it ended with, and would refuse the first statement with it when it is open again.
+    if (LOST.has(code)) return true
+    if (code !== READ_ONLY || performance.now() - this.#readOnlyAt < READ_ONLY_MS) return false
+    this.#readOnlyAt = performance.now()
+    return true
+  }
+
+  /** Closes connections, at once and with what they run. */
+  #leave(...connections: readonly Sql[]): void {
+    for (const sql of connections) {
+      this.#all.delete(sql)
+      sql.end({ timeout: 0 }).catch(() => {})
+    }
   }
 
   #connect(): Sql {
-    const { url, poolSize, prepare } = this.#options
-    return postgres(url, {
-      max: poolSize,
+    const { url, prepare } = this.#options
+    const sql = postgres(url, {
+      max: 1,
       prepare,
       connect_timeout: CONNECT_TIMEOUT_SECONDS,
       backoff: () => RECONNECT_SECONDS,
@@ -154,6 +172,8 @@ export class PostgresDatabase {
         ...(prepare ? { statement_timeout: STATEMENT_TIMEOUT_MS } : {}),
       },
     })
+    this.#all.add(sql)
+    return sql
   }
 }
 

@@ -5,11 +5,19 @@
  * While a new version is rolled out, servers of two versions call them at once. So a function that has been released
  * keeps its meaning: a verb that changes gets a new function, and the old one goes with the version after.
  *
- * `p_now` stands for the clock in tests; a server passes null.
+ * `p_now` stands for the clock in tests; a server passes null. `p_until` is when the caller gives up: a statement that
+ * has waited longer, behind others on its connection or for a lock, changes nothing, because its caller has been refused.
  */
 export const FUNCTIONS_1 = `
 CREATE FUNCTION countersign.now_ms() RETURNS bigint LANGUAGE sql VOLATILE
 AS $$ SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint $$;
+
+CREATE FUNCTION countersign.in_time(t bigint, p_until bigint) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+  IF t > p_until THEN
+    RAISE EXCEPTION 'nobody waits for this any more' USING ERRCODE = 'query_canceled';
+  END IF;
+END $$;
 
 -- When a rule over a log of hits (newest first) has room; now when it has. See limits/window.ts.
 CREATE FUNCTION countersign.room_at(hits bigint[], hits_max int, window_ms bigint, since bigint, t bigint)
@@ -23,7 +31,7 @@ CREATE FUNCTION countersign.open(
   p_id text, p_service text, p_phone text, p_country text, p_channel text, p_purpose text, p_locale text,
   p_status text, p_key_id text, p_digest bytea, p_code_length int, p_guesses_max int, p_sends int, p_sends_max int,
   p_ttl_ms bigint, p_cooldown_ms bigint, p_nonce text, p_metadata text, p_decision text,
-  p_send_id text, p_send_provider text, p_lease_ms bigint, p_claim text, p_now bigint
+  p_send_id text, p_send_provider text, p_lease_ms bigint, p_claim text, p_now bigint, p_until bigint
 ) RETURNS SETOF countersign.verifications LANGUAGE plpgsql AS $$
 DECLARE
   v countersign.verifications;
@@ -51,6 +59,7 @@ BEGIN
       RETURNING * INTO v;
     EXIT WHEN FOUND;
   END LOOP;
+  PERFORM countersign.in_time(coalesce(p_now, countersign.now_ms()), p_until);
   IF p_send_id IS NOT NULL THEN
     INSERT INTO countersign.sends (owner, id, provider, channel, status, at, lease_until)
       VALUES (p_id, p_send_id, p_send_provider, p_channel, 'sending', t, t + p_lease_ms);
@@ -67,7 +76,8 @@ CREATE TYPE countersign.judgement AS (
 
 -- Counts a guess, compares it and decides. No row: the service has no such verification.
 CREATE FUNCTION countersign.judge(
-  p_id text, p_service text, p_digests bytea[], p_budget int, p_budget_ms bigint, p_unlimited text[], p_now bigint
+  p_id text, p_service text, p_digests bytea[], p_budget int, p_budget_ms bigint, p_unlimited text[], p_now bigint,
+  p_until bigint
 ) RETURNS SETOF countersign.judgement LANGUAGE plpgsql AS $$
 DECLARE
   v countersign.verifications;
@@ -95,6 +105,7 @@ BEGIN
     RETURN NEXT ROW('ended', NULL, t, v)::countersign.judgement;
     RETURN;
   END IF;
+  PERFORM countersign.in_time(t, p_until);
   is_right := v.digest = ANY (p_digests);
   is_limited := NOT v.phone = ANY (p_unlimited);
   IF is_limited THEN
@@ -205,7 +216,7 @@ CREATE FUNCTION countersign.open_charged(
   p_id text, p_service text, p_phone text, p_country text, p_channel text, p_purpose text, p_locale text,
   p_status text, p_key_id text, p_digest bytea, p_code_length int, p_guesses_max int, p_sends int, p_sends_max int,
   p_ttl_ms bigint, p_cooldown_ms bigint, p_nonce text, p_metadata text, p_decision text,
-  p_send_id text, p_send_provider text, p_lease_ms bigint, p_claim text, p_now bigint,
+  p_send_id text, p_send_provider text, p_lease_ms bigint, p_claim text, p_now bigint, p_until bigint,
   p_keys text[], p_counters int[], p_limits int[], p_windows bigint[], p_waits int
 ) RETURNS SETOF countersign.opening LANGUAGE plpgsql AS $$
 DECLARE
@@ -232,7 +243,7 @@ BEGIN
   END IF;
   SELECT * INTO v FROM countersign.open(p_id, p_service, p_phone, p_country, p_channel, p_purpose, p_locale,
     p_status, p_key_id, p_digest, p_code_length, p_guesses_max, p_sends, p_sends_max, p_ttl_ms, p_cooldown_ms,
-    p_nonce, p_metadata, p_decision, p_send_id, p_send_provider, p_lease_ms, p_claim, p_now);
+    p_nonce, p_metadata, p_decision, p_send_id, p_send_provider, p_lease_ms, p_claim, p_now, p_until);
   IF v.id <> p_id THEN
     -- Another start was first. The hit just taken is the newest, and nobody else had the counters since.
     UPDATE countersign.counters SET hits = hits[2:] WHERE key = ANY (p_keys);

@@ -104,6 +104,14 @@ const MIGRATIONS: readonly string[] = [
     revoked_at bigint
   );
 
+  -- What the processes have judged, a row a second.
+  CREATE TABLE countersign.tallies (
+    slot bigint PRIMARY KEY,
+    judged bigint NOT NULL,
+    wrong bigint NOT NULL,
+    expires_at bigint NOT NULL
+  );
+
   -- Work that one process at a time does for all.
   CREATE TABLE countersign.leases (
     name text PRIMARY KEY,

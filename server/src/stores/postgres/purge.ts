@@ -19,6 +19,9 @@ const BY_AGE = [
 /** These are walked by their key, so that the hot tables need no index on expiry. */
 const BY_EXPIRY = [walk('counters', 'key'), walk('guess_budgets', 'phone'), walk('claims', 'key')]
 
+/** Of these there is one a second at most, so they are gone in one statement. */
+const TALLIES = 'DELETE FROM countersign.tallies WHERE expires_at <= $1 RETURNING 1'
+
 const LEASE = `
   INSERT INTO countersign.leases AS l (name, lease_until) VALUES ('sweep', countersign.now_ms() + ${LEASE_MS})
   ON CONFLICT (name) DO UPDATE SET lease_until = excluded.lease_until
@@ -62,7 +65,7 @@ export class PostgresPurge {
         await this.#lease(true)
       }
     }
-    return deleted
+    return deleted + (await this.#db.query(TALLIES, [now])).length
   }
 
   async #lease(isOurs: boolean): Promise<boolean> {

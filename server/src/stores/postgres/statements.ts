@@ -55,10 +55,10 @@ export const SQL = {
     SELECT t, newest.status AS newest_status, newest.decided_at AS newest_decided_at, found.*
     FROM clock LEFT JOIN newest ON true LEFT JOIN found ON true`,
   open: `SELECT ${COLUMNS} FROM countersign.open($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15,
-    $16, $17, $18, $19, $20, $21, $22, $23, $24)`,
+    $16, $17, $18, $19, $20, $21, $22, $23, $24, $25)`,
   openCharged: `SELECT refused, opens_at, taken_at, ${OF_VERIFICATION} FROM countersign.open_charged($1, $2, $3, $4, $5, $6,
-    $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29)`,
-  judge: `SELECT verdict, opens_at, t, ${OF_VERIFICATION} FROM countersign.judge($1, $2, $3, $4, $5, $6, $7)`,
+    $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30)`,
+  judge: `SELECT verdict, opens_at, t, ${OF_VERIFICATION} FROM countersign.judge($1, $2, $3, $4, $5, $6, $7, $8)`,
   resend: `
     WITH clock AS (SELECT ${now('$6')} AS t),
     again AS (

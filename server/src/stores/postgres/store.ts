@@ -8,6 +8,7 @@ import { PostgresMessaging } from './messaging.ts'
 import { migrate, SCHEMA_VERSION, schemaVersion } from './migrations.ts'
 import { PostgresPurge } from './purge.ts'
 import { SQL } from './statements.ts'
+import { PostgresTallies } from './tallies.ts'
 import { PostgresVerifications } from './verifications.ts'
 
 /**
@@ -27,10 +28,11 @@ export async function openPostgres(
     const purge = new PostgresPurge(db, given ?? clock, options.retentionDays)
     return {
       clock: given ?? clock,
-      verifications: new PostgresVerifications(db, counters, given),
+      verifications: new PostgresVerifications(db, counters, given ?? clock, given),
       messaging: new PostgresMessaging(db, given),
       counters,
       keys: new PostgresKeys(db),
+      tallies: new PostgresTallies(db, given),
       sweep: () => purge.sweep(),
       ping: async () => {
         await db.query(PING)

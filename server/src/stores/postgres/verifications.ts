@@ -21,7 +21,7 @@ import { number, numberOrNull, type Row, text, toVerification } from '../rows.ts
 import { packArray, unpackNumbers } from './arrays.ts'
 import { PostgresClaims } from './claims.ts'
 import { flatten, packRules, refusalOf } from './counters.ts'
-import type { PostgresDatabase } from './database.ts'
+import { ANSWER_MS, type PostgresDatabase } from './database.ts'
 import { SQL } from './statements.ts'
 
 /** A page looks at no more rows than this. */
@@ -30,6 +30,7 @@ const LIST_WINDOW = 5_000
 /** Verifications in Postgres. Each verb is one statement, and the database's clock decides. */
 export class PostgresVerifications implements VerifyStore {
   readonly #db: PostgresDatabase
+  readonly #storeClock: Clock
   readonly #clock: Clock | undefined
   readonly #claims: PostgresClaims
 
@@ -38,9 +39,12 @@ export class PostgresVerifications implements VerifyStore {
     open(draft: Draft, charge: Charge): Promise<ChargedOpening>
   }
 
-  /** `counters` are in the same database; `clock` stands for the database's own, in tests. */
-  constructor(db: PostgresDatabase, counters: Counters, clock?: Clock) {
+  /**
+   * `counters` are in the same database; `storeClock` tells its time, and `clock` stands for its own clock, in tests.
+   */
+  constructor(db: PostgresDatabase, counters: Counters, storeClock: Clock, clock?: Clock) {
     this.#db = db
+    this.#storeClock = storeClock
     this.#clock = clock
     this.charged = { counters, open: (draft, charge) => this.#openCharged(draft, charge) }
     this.#claims = new PostgresClaims(db, clock)
@@ -105,6 +109,7 @@ export class PostgresVerifications implements VerifyStore {
       budget.windowSeconds * 1000,
       packArray(unlimited),
       this.#now(),
+      this.#until(),
     ])
     return row && verdictOf(row)
   }
@@ -207,11 +212,17 @@ export class PostgresVerifications implements VerifyStore {
       SEND_LEASE_SECONDS * 1000,
       draft.claimKey ?? null,
       this.#now(),
+      this.#until(),
     ]
   }
 
   #now(): number | null {
     return this.#clock?.now() ?? null
+  }
+
+  /** When the caller of a statement that begins now gives up. */
+  #until(): number {
+    return this.#storeClock.now() + ANSWER_MS
   }
 
   async #end(

@@ -98,6 +98,15 @@ const MIGRATIONS: readonly string[] = [
   ALTER TABLE sends ADD COLUMN fence INTEGER NOT NULL DEFAULT 1;
   CREATE INDEX sends_sending ON sends (lease_until) WHERE status = 'sending';
   `,
+  // What the processes on one file have judged, a row a second.
+  `
+  CREATE TABLE tallies (
+    slot INTEGER PRIMARY KEY,
+    judged INTEGER NOT NULL,
+    wrong INTEGER NOT NULL,
+    expires_at INTEGER NOT NULL
+  ) STRICT;
+  `,
 ]
 
 /** The schema this binary was written for. */

@@ -15,6 +15,7 @@ export class SqlitePurge {
   readonly #retentionDays: number
   readonly #byAge
   readonly #walks
+  readonly #tallies
 
   constructor(db: SqliteDatabase, clock: Clock, retentionDays: number) {
     this.#db = db
@@ -31,6 +32,8 @@ export class SqlitePurge {
       new Walk(db, 'guess_budgets', 'phone'),
       new Walk(db, 'claims', 'key'),
     ]
+    // Of these there is one a second at most, so they are gone in one step.
+    this.#tallies = db.prepare('DELETE FROM tallies WHERE expires_at <= ?')
   }
 
   /** Sweeps everything there is to sweep, a chunk at a time; resolves with the number of rows deleted. */
@@ -49,7 +52,7 @@ export class SqlitePurge {
         done = step.done
       }
     }
-    return deleted
+    return deleted + (await this.#db.write(() => Number(this.#tallies.run(now).changes)))
   }
 
   async #drain(chunk: () => number): Promise<number> {

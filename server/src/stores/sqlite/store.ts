@@ -6,6 +6,7 @@ import { SqliteKeys } from './keys.ts'
 import { SqliteMessaging } from './messaging.ts'
 import { migrate, SCHEMA_VERSION, schemaVersion } from './migrations.ts'
 import { SqlitePurge } from './purge.ts'
+import { SqliteTallies } from './tallies.ts'
 import { SqliteVerifications } from './verifications.ts'
 
 /** Opens a SQLite store, bringing its schema up to date first. */
@@ -25,6 +26,7 @@ export function openSqlite(options: {
       messaging: new SqliteMessaging(db, options.clock),
       counters: new SqliteCounters(db, options.clock),
       keys: new SqliteKeys(db),
+      tallies: new SqliteTallies(db, options.clock),
       sweep: () => purge.sweep(),
       // An empty transaction takes the write lock and reaches the disk, as a request's would.
       ping: () => db.write(() => {}),
