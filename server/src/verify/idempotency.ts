@@ -38,8 +38,12 @@ export async function once<T>(store: VerifyStore, request: Once<T>): Promise<T> 
         return JSON.parse(claim.answer) as T
       case 'mine':
         return settle(store, request.key, request.run)
-      case 'opened':
-        return settle(store, request.key, () => request.recover(claim.verificationId))
+      case 'opened': {
+        // Whatever goes wrong here, the claim stays: it alone knows that a verification was opened.
+        const answer = await request.recover(claim.verificationId)
+        await store.settleClaim(request.key, JSON.stringify(answer))
+        return answer
+      }
       case 'conflict':
         throw new CountersignError(
           'idempotency_conflict',
@@ -63,7 +67,10 @@ async function settle<T>(store: VerifyStore, key: string, run: () => Promise<T>)
   try {
     answer = await run()
   } catch (error) {
-    await store.releaseClaim(key)
+    // A store that did not answer may have opened the verification all the same.
+    const unlessOpened = !(error instanceof CountersignError) || error.code === 'store_unavailable'
+    // Where this fails too the claim ends with its lease. The caller is told the first error.
+    await store.releaseClaim(key, { unlessOpened }).catch(() => {})
     throw error
   }
   await store.settleClaim(key, JSON.stringify(answer))

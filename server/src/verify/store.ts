@@ -149,6 +149,9 @@ export interface VerifyStore {
   claim(key: string, fingerprint: string, life: ClaimLife): Promise<Claim>
   /** Keeps the answer of a claimed request. */
   settleClaim(key: string, answer: string): Promise<void>
-  /** Gives a claim up after a refusal, so that the caller may try again. */
-  releaseClaim(key: string): Promise<void>
+  /**
+   * Gives a claim up after a refusal, so that the caller may try again. With `unlessOpened` a claim that has opened a
+   * verification stays, and whoever comes after its lease learns of that.
+   */
+  releaseClaim(key: string, how: { readonly unlessOpened: boolean }): Promise<void>
 }

@@ -146,8 +146,10 @@ export class MemoryVerifyStore implements VerifyStore {
     if (held) held.answer = answer
   }
 
-  async releaseClaim(key: string): Promise<void> {
-    if (this.#claims.get(key)?.answer === undefined) this.#claims.delete(key)
+  async releaseClaim(key: string, { unlessOpened }: { readonly unlessOpened: boolean }): Promise<void> {
+    const held = this.#claims.get(key)
+    if (unlessOpened && held?.opened !== undefined) return
+    if (held?.answer === undefined) this.#claims.delete(key)
   }
 
   protected pendingNow(service: string, to: string, purpose: string): Verification | undefined {

@@ -403,10 +403,10 @@ export function describeVerifyStore(name: string, make: (clock: FakeClock) => Pr
 
       test('a released claim may be made again; an answered one may not', async () => {
         await store.claim('k', 'f', LIFE)
-        await store.releaseClaim('k')
+        await store.releaseClaim('k', { unlessOpened: false })
         expect(await store.claim('k', 'f', LIFE)).toEqual({ state: 'mine' })
         await store.settleClaim('k', '1')
-        await store.releaseClaim('k')
+        await store.releaseClaim('k', { unlessOpened: false })
         expect(await store.claim('k', 'f', LIFE)).toEqual({ state: 'done', answer: '1' })
       })
 
@@ -422,6 +422,19 @@ export function describeVerifyStore(name: string, make: (clock: FakeClock) => Pr
         const { id } = await open({ claimKey: 'k' })
         clock.advance(31)
         expect(await store.claim('k', 'f', LIFE)).toEqual({ state: 'opened', verificationId: id })
+      })
+
+      test('one that has opened is kept where that is asked, and whoever comes after its lease learns of it', async () => {
+        await store.claim('k', 'f', LIFE)
+        const { id } = await open({ claimKey: 'k' })
+        await store.releaseClaim('k', { unlessOpened: true })
+        expect(await store.claim('k', 'f', LIFE)).toEqual({ state: 'busy' })
+        clock.advance(31)
+        expect(await store.claim('k', 'f', LIFE)).toEqual({ state: 'opened', verificationId: id })
+        await store.releaseClaim('k', { unlessOpened: false })
+        expect(await store.claim('k', 'f', LIFE)).toEqual({ state: 'mine' })
+        await store.releaseClaim('k', { unlessOpened: true })
+        expect(await store.claim('k', 'f', LIFE)).toEqual({ state: 'mine' })
       })
 
       test('a claim is forgotten after its time, swept or not', async () => {

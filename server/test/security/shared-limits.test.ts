@@ -19,7 +19,7 @@ const SLACK = 2
 const SETTINGS = { MESSAGES_PER_PHONE_HOUR: '5', TRUSTED_PROXIES: '127.0.0.0/8' }
 
 /** What a broken function does between reading and writing. */
-const PAUSE = 'PERFORM pg_sleep(0.1);'
+const PAUSE = 'PERFORM pg_sleep(0.4);'
 
 afterAll(endProcesses)
 

@@ -51,8 +51,12 @@ export class MongoClaims {
     })
   }
 
-  release(key: string): Promise<void> {
+  release(key: string, { unlessOpened }: { readonly unlessOpened: boolean }): Promise<void> {
     return this.#db.run(async (step) => {
+      if (unlessOpened) {
+        const claim = await step(() => this.#claims.findOne({ _id: key }))
+        if (claim && (await this.#openedBy(step, claim)) !== undefined) return
+      }
       await step(() => this.#claims.deleteOne({ _id: key, answer: null }))
     })
   }
@@ -91,11 +95,17 @@ export class MongoClaims {
     if (found.fingerprint !== made.fingerprint) return { state: 'conflict' }
     if (found.answer !== null) return { state: 'done', answer: found.answer }
     if (found.lease_until > now) return { state: 'busy' }
-    // A key that was released or forgotten may be on older verifications too.
-    const tied = { claim_key: found._id, created_at: { $gte: found.made_at } }
-    const opened = await step(() => this.#verifications.findOne(tied, { projection: { _id: 1 } }))
-    if (opened) return { state: 'opened', verificationId: opened._id }
+    const verificationId = await this.#openedBy(step, found)
+    if (verificationId !== undefined) return { state: 'opened', verificationId }
     return this.#take(step, found, { lease_until: made.lease_until })
+  }
+
+  /** The verification that a claim has opened. */
+  async #openedBy(step: Step, claim: WithId<ClaimDocument>): Promise<string | undefined> {
+    // A key that was released or forgotten may be on older verifications too.
+    const tied = { claim_key: claim._id, created_at: { $gte: claim.made_at } }
+    const opened = await step(() => this.#verifications.findOne(tied, { projection: { _id: 1 } }))
+    return opened?._id
   }
 
   /** Takes a claim over from whoever let its lease or its time run out, if nobody else has. */

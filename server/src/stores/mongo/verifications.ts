@@ -188,8 +188,8 @@ export class MongoVerifications implements VerifyStore {
     return this.#claims.settle(key, answer)
   }
 
-  releaseClaim(key: string): Promise<void> {
-    return this.#claims.release(key)
+  releaseClaim(key: string, how: { readonly unlessOpened: boolean }): Promise<void> {
+    return this.#claims.release(key, how)
   }
 
   /** Inserts a verification; false when another one has its slot. */

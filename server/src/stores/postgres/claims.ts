@@ -6,7 +6,9 @@ import type { PostgresDatabase } from './database.ts'
 const SQL = {
   claim: 'SELECT state, verification_id, answer FROM countersign.claim($1, $2, $3, $4, $5)',
   settle: 'UPDATE countersign.claims SET answer = $2 WHERE key = $1',
-  release: 'DELETE FROM countersign.claims WHERE key = $1 AND answer IS NULL',
+  release: `
+    DELETE FROM countersign.claims
+    WHERE key = $1 AND answer IS NULL AND (NOT $2::boolean OR verification_id IS NULL)`,
 }
 
 /** Idempotency claims: who answers a request that is sent more than once. */
@@ -46,7 +48,7 @@ export class PostgresClaims {
     await this.#db.query(SQL.settle, [key, answer])
   }
 
-  async release(key: string): Promise<void> {
-    await this.#db.query(SQL.release, [key])
+  async release(key: string, { unlessOpened }: { readonly unlessOpened: boolean }): Promise<void> {
+    await this.#db.query(SQL.release, [key, unlessOpened])
   }
 }

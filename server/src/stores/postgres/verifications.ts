@@ -159,8 +159,8 @@ export class PostgresVerifications implements VerifyStore {
     return this.#claims.settle(key, answer)
   }
 
-  releaseClaim(key: string): Promise<void> {
-    return this.#claims.release(key)
+  releaseClaim(key: string, how: { readonly unlessOpened: boolean }): Promise<void> {
+    return this.#claims.release(key, how)
   }
 
   async #openCharged(draft: Draft, charge: Charge): Promise<ChargedOpening> {

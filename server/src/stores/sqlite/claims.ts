@@ -26,7 +26,9 @@ export class SqliteClaims {
     this.#renew = db.prepare('UPDATE claims SET lease_until = ? WHERE key = ?')
     this.#tie = db.prepare('UPDATE claims SET verification_id = ? WHERE key = ?')
     this.#settle = db.prepare('UPDATE claims SET answer = ? WHERE key = ?')
-    this.#release = db.prepare('DELETE FROM claims WHERE key = ? AND answer IS NULL')
+    this.#release = db.prepare(
+      'DELETE FROM claims WHERE key = ? AND answer IS NULL AND (? = 0 OR verification_id IS NULL)',
+    )
   }
 
   claim(key: string, fingerprint: string, life: ClaimLife): Promise<Claim> {
@@ -60,9 +62,9 @@ export class SqliteClaims {
     })
   }
 
-  release(key: string): Promise<void> {
+  release(key: string, { unlessOpened }: { readonly unlessOpened: boolean }): Promise<void> {
     return this.#db.write(() => {
-      this.#release.run(key)
+      this.#release.run(key, unlessOpened ? 1 : 0)
     })
   }
 }

@@ -193,8 +193,8 @@ export class SqliteVerifications implements VerifyStore {
     return this.#claims.settle(key, answer)
   }
 
-  releaseClaim(key: string): Promise<void> {
-    return this.#claims.release(key)
+  releaseClaim(key: string, how: { readonly unlessOpened: boolean }): Promise<void> {
+    return this.#claims.release(key, how)
   }
 
   /** The one that is stored as pending, which may have expired meanwhile; a unique index keeps it the only one. */
