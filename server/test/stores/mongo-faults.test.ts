@@ -1,6 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { MongoClient } from 'mongodb'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { CountersignError } from '../../src/primitives/errors.ts'
+import { MongoDatabase } from '../../src/stores/mongo/database.ts'
 import { mongoSchema, openMongo } from '../../src/stores/mongo/store.ts'
 import type { Store } from '../../src/stores/store.ts'
 import { draft } from '../conformance/verify-store.ts'
@@ -14,6 +16,29 @@ const REJECTS_MS = 2_500
 const RECOVERS_MS = 2_000
 
 const COUNTER = { key: 'a', rules: [{ name: 'many', limit: 100, windowSeconds: 60 }] }
+
+describeWith('mongodb', 'F4: a client that looks for its server no more', () => {
+  test('is connected anew within a few seconds, without a restart', { timeout: 20_000 }, async () => {
+    const database = await freshMongo()
+    const clients = new Set<MongoClient>()
+    const connect = vi.spyOn(MongoClient.prototype, 'connect').mockImplementation(function (
+      this: MongoClient,
+    ) {
+      clients.add(this)
+      connect.mockRestore()
+      return this.connect()
+    })
+    const db = await MongoDatabase.open(database.url)
+    // Closed behind its back, a client answers nothing and does nothing about it: the driver says so.
+    for (const client of clients) await client.close()
+    await expect(db.ping(1)).rejects.toBeInstanceOf(CountersignError)
+    await expect
+      .poll(() => db.ping(2).then(() => 'answers', String), { timeout: 10_000, interval: 250 })
+      .toBe('answers')
+    await db.close()
+    await database.drop()
+  })
+})
 
 describeWith(['mongodb', 'toxiproxy'], 'F1, R30: a MongoDB that fails', () => {
   let database: Fresh

@@ -1,4 +1,5 @@
-import type { Collection, Document } from 'mongodb'
+import { type Collection, type Document, MongoServerError } from 'mongodb'
+import { withDeadline } from '../../primitives/deadline.ts'
 import { type Connected, connectMongo, serverTime } from './client.ts'
 import { unavailable } from './errors.ts'
 
@@ -8,6 +9,13 @@ const VERB_MS = 2_000
 const TIDY_MS = 300
 /** Shorter than a verb, so that a server that stopped answering is found out while somebody waits. */
 const WAIT_MS = 1_500
+
+/**
+ * A client that has heard nothing from a server for so long while somebody asked is connected anew. Its own monitor
+ * looks every second; it has been seen to stop looking.
+ */
+const SILENT_MS = 3_000
+const HANG_UP_MS = 1_000
 
 /** Runs one operation of a verb, unless the verb's time is over; rejects when it is, whatever becomes of the operation. */
 export type Step = <T>(operation: () => Promise<T>) => Promise<T>
@@ -22,6 +30,9 @@ type MetaDocument = { _id: string; at: number }
 export class MongoDatabase {
   readonly #connected: Connected
   readonly #running = new Set<Promise<unknown>>()
+  #heardAt = performance.now()
+  #isReviving = false
+  #isClosed = false
 
   private constructor(connected: Connected) {
     this.#connected = connected
@@ -60,8 +71,12 @@ export class MongoDatabase {
     const running = verb(step)
     this.#running.add(running)
     try {
-      return await running
+      const result = await running
+      this.#heardAt = performance.now()
+      return result
     } catch (error) {
+      if (error instanceof MongoServerError) this.#heardAt = performance.now()
+      else if (performance.now() - this.#heardAt > SILENT_MS) void this.#revive()
       throw unavailable(error)
     } finally {
       clearTimeout(timer)
@@ -93,8 +108,25 @@ export class MongoDatabase {
     })
   }
 
+  /** Connects the client anew, on which every collection goes on. */
+  async #revive(): Promise<void> {
+    if (this.#isReviving || this.#isClosed) return
+    this.#isReviving = true
+    const { client } = this.#connected
+    try {
+      await withDeadline(client.close(), HANG_UP_MS)
+      if (!this.#isClosed) await client.connect()
+    } catch {
+      // Still not there: whoever asks next tries again.
+    } finally {
+      this.#heardAt = performance.now()
+      this.#isReviving = false
+    }
+  }
+
   /** Lets the verbs under way end, which they do in their time, and hangs up. */
   async close(): Promise<void> {
+    this.#isClosed = true
     await Promise.allSettled(this.#running)
     await this.#connected.client.close()
   }
