@@ -7,5 +7,7 @@ export default defineConfig({
     testTimeout: 30_000,
     hookTimeout: 30_000,
     pool: 'forks',
+    // Most of the time a file waits for processes of its own, so two at once are worth it on two cores already.
+    maxWorkers: 2,
   },
 })
