@@ -102,6 +102,8 @@ async function fill(url: string, count: number) {
           FROM generate_series(${from}::bigint, ${to}::bigint) AS n) AS day`
   }
   await sql`VACUUM ANALYZE countersign.verifications`
+  const [found] = await sql<{ rows: string }[]>`SELECT count(*) AS rows FROM countersign.verifications`
+  if (Number(found?.rows) < count) throw new Error(`${found?.rows} rows were made, not ${count}`)
   await sql`CHECKPOINT`
   await sql.end()
 }
