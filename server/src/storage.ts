@@ -47,7 +47,7 @@ export async function openStorage(config: Config, options: StorageOptions): Prom
     const limiter = config.limiter && (await openLimiter(config.limiter, { clock, patience }))
     return {
       store,
-      counters: limiter ? refusing(limiter.counters) : store.counters,
+      counters: limiter?.counters ?? store.counters,
       clock: clock ?? store.clock,
       ready: async () => {
         const pings = Promise.all([store.ping(), limiter?.ping().catch(refuse)])
@@ -180,15 +180,6 @@ async function patiently<T>(
       patience.log.warn({ setting, at: name, reason }, 'cannot be used yet; trying again')
       await sleep(PAUSE_MS)
     }
-  }
-}
-
-/** Counters whose every failure is the one refusal that a caller can act on. */
-function refusing(counters: Counters): Counters {
-  return {
-    take: (asked) => counters.take(asked).catch(refuse),
-    peek: (asked) => counters.peek(asked).catch(refuse),
-    give: (taken) => counters.give(taken).catch(refuse),
   }
 }
 
