@@ -20,9 +20,14 @@ export async function takeOrThrow(
   wanted: readonly Counter[],
 ): Promise<Taken | undefined> {
   if (wanted.length === 0) return undefined
-  const taken = await counters.take(wanted).catch(limiterDown)
+  const taken = await takeOrTell(counters, wanted)
   if (!taken.ok) throw rateLimited(taken)
   return taken
+}
+
+/** Takes a hit on every counter, or tells what refuses it. Throws `store_unavailable`. */
+export function takeOrTell(counters: Counters, wanted: readonly Counter[]): Promise<Taken | Refused> {
+  return counters.take(wanted).catch(limiterDown)
 }
 
 /** Tells what every rule has left, or throws `store_unavailable`. */

@@ -1,5 +1,6 @@
 import type { Taken } from '../limits/counters.ts'
 import { giveBack, rateLimited, takeOrThrow } from '../limits/refusal.ts'
+import type { Send } from '../messaging/store.ts'
 import { isId } from '../primitives/ids.ts'
 import type { SecretKeys } from '../primitives/secrets.ts'
 import { digestCode } from './codes.ts'
@@ -14,6 +15,8 @@ export type Checked = {
   readonly valid: boolean
   readonly reason: Reason
   readonly verification: Verification
+  /** Its sends, where the store told them with the verdict. */
+  readonly sends?: readonly Send[]
   readonly proof?: string
 }
 
@@ -80,9 +83,9 @@ export class Checks {
       const { retryAfterSeconds } = verdict
       throw rateLimited({ ok: false, rule: rules.wrongChecks, retryAfterSeconds })
     }
-    const { reason, verification } = verdict
-    if (reason !== 'approved') return { valid: false, reason, verification }
-    const proof = signProof(keys, settings.issuer, verification, clock.now())
-    return { valid: true, reason, verification, proof }
+    const { judged: _judged, ...found } = verdict
+    if (found.reason !== 'approved') return { valid: false, ...found }
+    const proof = signProof(keys, settings.issuer, found.verification, clock.now())
+    return { valid: true, ...found, proof }
   }
 }

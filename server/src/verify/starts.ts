@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { decide, type Decision } from '../guard/guard.ts'
 import type { Taken } from '../limits/counters.ts'
-import { giveBack, rateLimited, takeOrThrow } from '../limits/refusal.ts'
+import { giveBack, rateLimited, takeOrTell, takeOrThrow } from '../limits/refusal.ts'
 import { waitSeconds } from '../limits/window.ts'
 import { channelNotCarried, type Delivery, deliveryUnavailable } from '../messaging/messenger.ts'
 import type { Channel } from '../messaging/provider.ts'
@@ -164,10 +164,17 @@ export class Starts {
       if (opening.refused) throw rateLimited(opening.refused)
       return opening
     }
+    const taken = await takeOrTell(counters, rules.send(draft.to, 1, caller))
+    if (taken.ok) return this.#openTaken(draft, taken)
+    // Refused: unless it is pending already, or its newest approval ends what refuses.
     const { current, approvedAt } = await store.situation(draft.service, draft.to, draft.purpose)
     if (current?.status === 'pending') return { opened: false, verification: current, taken: undefined }
-    const taken = await takeOrThrow(counters, rules.send(draft.to, 1, caller, approvedAt))
-    return { ...(await store.open(draft)), taken }
+    if (approvedAt === undefined) throw rateLimited(taken)
+    return this.#openTaken(draft, await takeOrThrow(counters, rules.send(draft.to, 1, caller, approvedAt)))
+  }
+
+  async #openTaken(draft: Draft, taken: Taken | undefined) {
+    return { ...(await this.#deps.store.open(draft)), taken }
   }
 
   async #startTest(wanted: Wanted, code: string): Promise<Started> {

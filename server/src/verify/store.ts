@@ -1,5 +1,5 @@
 import type { Channel } from '../messaging/provider.ts'
-import type { PlannedSend } from '../messaging/store.ts'
+import type { PlannedSend, Send } from '../messaging/store.ts'
 import type { Counter, Counters, Refused, Rule, Taken } from '../limits/counters.ts'
 import type { Reason, Status, Verification } from './verification.ts'
 
@@ -69,13 +69,22 @@ export type Situation = {
   readonly approvedAt: number | undefined
 }
 
-/** What the store decided about a guess; `judged` tells whether the code was compared at all. */
+/**
+ * What the store decided about a guess; `judged` tells whether the code was compared at all. `sends` are those of the
+ * verification, from a store that can tell them in the same step.
+ */
 export type Verdict =
-  | { readonly judged: true; readonly reason: 'approved' | 'wrong_code'; readonly verification: Verification }
+  | {
+      readonly judged: true
+      readonly reason: 'approved' | 'wrong_code'
+      readonly verification: Verification
+      readonly sends?: readonly Send[]
+    }
   | {
       readonly judged: false
       readonly reason: Exclude<Reason, 'approved' | 'wrong_code'>
       readonly verification: Verification
+      readonly sends?: readonly Send[]
     }
   | { readonly judged: false; readonly reason: 'budget_spent'; readonly retryAfterSeconds: number }
 

@@ -11,10 +11,10 @@ export type StoreFixture = {
   close(): Promise<void>
 }
 
-const RIGHT = Buffer.alloc(32, 7)
-const WRONG = Buffer.alloc(32, 8)
+export const RIGHT = Buffer.alloc(32, 7)
+export const WRONG = Buffer.alloc(32, 8)
 const BUDGET = { name: 'wrong_checks_per_phone_day', limit: 20, windowSeconds: 86_400 }
-const guessOf = (id: string, digest: Buffer, changes: Partial<Guess> = {}): Guess => ({
+export const guessOf = (id: string, digest: Buffer, changes: Partial<Guess> = {}): Guess => ({
   id,
   service: 'default',
   digests: [digest],

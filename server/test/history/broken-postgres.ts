@@ -10,26 +10,26 @@ type Change = { readonly of: string; readonly from: string; readonly to: string 
 export const READ_THEN_WRITE: readonly Change[] = [
   {
     of: 'judge',
-    from: 'WHERE id = p_id FOR UPDATE;',
-    to: 'WHERE id = p_id; PERFORM pg_sleep(0.02);',
+    from: 'WHERE id = g.id FOR UPDATE;',
+    to: 'WHERE id = g.id; PERFORM pg_sleep(0.02);',
   },
   { of: 'judge', from: 'SET guesses = guesses + 1', to: 'SET guesses = v.guesses + 1' },
-  { of: 'judge', from: 'is_limited := NOT v.phone = ANY (p_unlimited);', to: 'is_limited := false;' },
+  { of: 'judge', from: 'is_limited := NOT v.phone = ANY (g.unlimited);', to: 'is_limited := false;' },
+  { of: 'judge', from: 'PERFORM countersign.hold_guesses(p_guesses);', to: '' },
 ]
 
 /** Ends are not kept and not looked at; starts are not limited, not claimed, and look for nothing that is pending. */
 export const FORGETFUL: readonly Change[] = [
   { of: 'judge', from: "v.status = 'pending' AND v.expires_at <= t", to: 'false' },
-  { of: 'open', from: 't + p_ttl_ms', to: 't + 1500' },
-  { of: 'open', from: 'IF FOUND AND v.expires_at > t THEN', to: 'IF false THEN' },
+  { of: 'open', from: 'at + d.ttl_ms', to: 'at + 1500' },
+  { of: 'open', from: 'IF FOUND AND v.expires_at > at THEN', to: 'IF false THEN' },
   {
     of: 'open',
-    from: "UPDATE countersign.verifications SET status = 'expired'",
-    to: "UPDATE countersign.verifications SET status = 'pending'",
+    from: "UPDATE countersign.verifications AS p SET status = 'expired'",
+    to: "UPDATE countersign.verifications AS p SET status = 'pending'",
   },
   { of: 'open', from: "ON CONFLICT (phone, service, purpose) WHERE status = 'pending' DO NOTHING", to: '' },
-  { of: 'open_charged', from: 'IF FOUND AND v.expires_at > t THEN', to: 'IF false THEN' },
-  { of: 'take', from: 'IF room > at AND', to: 'IF false AND' },
+  { of: 'refusal', from: 'IF room > t AND', to: 'IF false AND' },
   {
     of: 'claim',
     from: 'IF c.fingerprint <> p_fingerprint THEN',
@@ -77,5 +77,5 @@ async function apply(sql: postgres.Sql, { of, from, to }: Change): Promise<void>
     WHERE pronamespace = 'countersign'::regnamespace AND proname = ${of}`
   const source = String(found?.['source'])
   if (!source.includes(from)) throw new Error(`countersign.${of} does not hold ${from}`)
-  await sql.unsafe(source.replace(from, () => to))
+  await sql.unsafe(source.replaceAll(from, () => to))
 }

@@ -18,8 +18,10 @@ const SLACK = 2
 /** The test is the proxy, and says whom it speaks for. */
 const SETTINGS = { MESSAGES_PER_PHONE_HOUR: '5', TRUSTED_PROXIES: '127.0.0.0/8' }
 
-/** What a broken function does between reading and writing. */
-const PAUSE = 'PERFORM pg_sleep(0.4);'
+/** A race that a broken store loses is lost by chance, so it is run again. */
+const BY_CHANCE = { retry: 3 }
+/** How long a broken function waits between reading and writing, for each of a batch. */
+const PAUSE_SECONDS = 0.02
 
 afterAll(endProcesses)
 
@@ -173,9 +175,11 @@ describeBackends(
 
 describe('a limit that is read before it is set shows', () => {
   const breakTake = (fleet: Fleet) =>
-    breakPostgres(fleet.data, 'take', [
-      [/ ORDER BY key FOR UPDATE;/, ';'],
-      [/UPDATE countersign\.counters AS c/, `${PAUSE} $&`],
+    Promise.all([
+      breakPostgres(fleet.data, 'hold', [[/ ORDER BY key FOR UPDATE;/, ';']]),
+      breakPostgres(fleet.data, 'hit', [
+        [/UPDATE countersign\.counters AS c/, `SELECT pg_sleep(${PAUSE_SECONDS}); $&`],
+      ]),
     ])
   const LOOKING_FIRST = [
     { broken: POSTGRES, breakWhenUp: breakTake },
@@ -184,33 +188,35 @@ describe('a limit that is read before it is set shows', () => {
   ]
   for (const { broken, breakWhenUp, ...options } of LOOKING_FIRST) {
     describeBackends([broken], 'on', (backend) => {
+      let next = 0
       const fleet = Fleet.forTests(backend, { settings: SETTINGS, ...options })
       beforeAll(() => breakWhenUp?.(fleet()))
 
-      test('R21, A39: more than 5 hits pass', async () => {
-        expect(await hit(fleet(), numberOf(0), 1_000)).toBeGreaterThan(5)
+      test('R21, A39: more than 5 hits pass', BY_CHANCE, async () => {
+        expect(await hit(fleet(), numberOf(next++), 1_000)).toBeGreaterThan(5)
       })
 
-      test('R19: starts for six purposes send more than 1 message', async () => {
-        expect(await startAfterApproval(fleet(), numberOf(1), PURPOSES)).toBeGreaterThan(1)
+      test('R19: starts for six purposes send more than 1 message', BY_CHANCE, async () => {
+        expect(await startAfterApproval(fleet(), numberOf(next++), PURPOSES)).toBeGreaterThan(1)
       })
     })
   }
 
   describeBackends([REDIS], 'and so does a missing index for one purpose, on', (backend) => {
+    let next = 0
     const fleet = Fleet.forTests(backend, { settings: SETTINGS, breakage: GET_THEN_SET })
 
     test('R19: with it, starts for one purpose send 1 message whatever the limit does', async () => {
-      expect(await startAfterApproval(fleet(), numberOf(2), ['verify'])).toBe(1)
+      expect(await startAfterApproval(fleet(), numberOf(next++), ['verify'])).toBe(1)
     })
 
     test('R19: without it they send more', async () => {
       await breakPostgres(fleet().data, 'open', [
         [/ON CONFLICT \(phone, service, purpose\) WHERE status = 'pending' DO NOTHING/, ''],
-        [/INSERT INTO countersign\.verifications/, `${PAUSE} $&`],
+        [/INSERT INTO countersign\.verifications/, `PERFORM pg_sleep(${PAUSE_SECONDS}); $&`],
         [/$/, '; DROP INDEX countersign.verifications_pending'],
       ])
-      expect(await startAfterApproval(fleet(), numberOf(3), ['verify'])).toBeGreaterThan(1)
+      expect(await startAfterApproval(fleet(), numberOf(next++), ['verify'])).toBeGreaterThan(1)
     })
   })
 })

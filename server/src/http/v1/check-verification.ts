@@ -34,14 +34,17 @@ export async function answerCheck(
   services: Services,
   request: { note: Record<string, unknown> | null },
   caller: Caller,
-  { valid, reason, proof, verification }: Checked,
+  { valid, reason, proof, verification, sends }: Checked,
 ) {
   services.metrics.checks.labels(reason).inc()
   services.alarm.count(reason)
   request.note = { verification: verification.id, to: maskPhone(verification.to), reason }
-  const sends = caller.publishable ? undefined : await services.messenger.sendsOf(verification.id)
+  // A browser is not told the sends.
+  const shown = caller.publishable
+    ? undefined
+    : (sends ?? (await services.messenger.sendsOf(verification.id)))
   return {
-    ...verificationView(verification, sends),
+    ...verificationView(verification, shown),
     valid,
     reason,
     ...(proof === undefined ? {} : { proof }),

@@ -1,12 +1,12 @@
 import type { Counter, Counters, Refused, Rule, RuleState, Taken } from '../../limits/counters.ts'
-import { stateOf, waitSeconds } from '../../limits/window.ts'
+import { capacity, lifetimeSeconds, stateOf, waitSeconds } from '../../limits/window.ts'
 import type { Clock } from '../../primitives/clock.ts'
 import { number, numberOrNull, type Row, text } from '../rows.ts'
 import { packArray, unpackNumbers } from './arrays.ts'
 import type { PostgresDatabase } from './database.ts'
 
 const SQL = {
-  take: 'SELECT at, refused, opens_at FROM countersign.take($1, $2, $3, $4, $5, $6)',
+  take: 'SELECT at, refused, opens_at FROM countersign.take($1, $2, $3, $4, $5, $6, $7, $8)',
   peek: `
     SELECT coalesce($2::bigint, countersign.now_ms()) AS t, key, hits FROM (SELECT 1) AS one
     LEFT JOIN countersign.counters ON key = ANY ($1::text[])`,
@@ -32,21 +32,16 @@ export class PostgresCounters implements Counters {
   }
 
   async take(counters: readonly Counter[]): Promise<Taken | Refused> {
-    const { keys, places, rules } = flatten(counters)
-    const sinces = packArray(rules.map((rule) => rule.since ?? 0))
-    const { limits, windows } = packRules(rules)
+    const { keys, sizes, lives, places, limits, windows, rules } = flatten(counters)
+    const sinces = rules.map((rule) => rule.since ?? 0)
     const [row] = await this.#db.query(SQL.take, [
-      packArray(keys),
-      packArray(places),
-      limits,
-      windows,
-      sinces,
+      ...[keys, sizes, lives, places, limits, windows, sinces].map(packArray),
       this.#now(),
     ])
     if (!row) throw new Error('a hit was neither taken nor refused')
     const refused = rules[(numberOrNull(row, 'refused') ?? 0) - 1]
     if (!refused) return { ok: true, keys, at: number(row, 'at') }
-    return refusalOf(refused, row, 'at')
+    return refusalOf(refused, row)
   }
 
   async peek(counters: readonly Counter[]): Promise<RuleState[]> {
@@ -67,24 +62,24 @@ export class PostgresCounters implements Counters {
   }
 }
 
-/** Counters as the functions take them: their keys, and every rule with the place of its counter, counted from 1. */
-export function flatten(counters: readonly Counter[]): { keys: string[]; places: number[]; rules: Rule[] } {
+/**
+ * Counters as the functions take them: their keys with the hits to keep and for how many milliseconds, and the figures
+ * of every rule with the place of its counter, counted from 1.
+ */
+export function flatten(counters: readonly Counter[]) {
+  const rules = counters.flatMap((counter) => counter.rules)
   return {
     keys: counters.map(({ key }) => key),
-    places: counters.flatMap(({ rules }, at) => rules.map(() => at + 1)),
-    rules: counters.flatMap(({ rules }) => rules),
+    sizes: counters.map((counter) => capacity(counter.rules)),
+    lives: counters.map((counter) => lifetimeSeconds(counter.rules) * 1000),
+    places: counters.flatMap((counter, at) => counter.rules.map(() => at + 1)),
+    limits: rules.map((rule) => rule.limit),
+    windows: rules.map((rule) => rule.windowSeconds * 1000),
+    rules,
   }
 }
 
-/** The figures of rules, as arrays. */
-export function packRules(rules: readonly Rule[]): { limits: string; windows: string } {
-  return {
-    limits: packArray(rules.map((rule) => rule.limit)),
-    windows: packArray(rules.map((rule) => rule.windowSeconds * 1000)),
-  }
-}
-
-/** The refusal by a rule, from a row that tells when it opens and, in this column, the time. */
-export function refusalOf(rule: Rule, row: Row, time: string): Refused {
-  return { ok: false, rule, retryAfterSeconds: waitSeconds(number(row, 'opens_at'), number(row, time)) }
+/** The refusal by a rule, from a row that tells the time and when it opens. */
+export function refusalOf(rule: Rule, row: Row): Refused {
+  return { ok: false, rule, retryAfterSeconds: waitSeconds(number(row, 'opens_at'), number(row, 'at')) }
 }

@@ -3,13 +3,14 @@ import { randomInt } from 'node:crypto'
 import postgres, { type Sql } from 'postgres'
 import { LATE, withDeadline } from '../../primitives/deadline.ts'
 import { CountersignError } from '../../primitives/errors.ts'
+import { Batches } from '../batches.ts'
 import type { Row } from '../rows.ts'
-import { Turns } from './turns.ts'
+import { LEAST_MS, Turns } from './turns.ts'
 
 /** The server gives a statement up after this, so that a slow one is an answer and not a wait. */
 const STATEMENT_TIMEOUT_MS = 2_000
 /** We give it up after this, the wait for a connection and every new try included. */
-export const ANSWER_MS = 2_500
+const ANSWER_MS = 2_500
 const CONNECT_TIMEOUT_SECONDS = 2
 /** How soon a lost connection is tried again. */
 const RECONNECT_SECONDS = 0.1
@@ -65,16 +66,20 @@ export class PostgresDatabase {
   }
 
   /**
-   * Runs one statement, which is a transaction of its own. Throws `store_unavailable`; then it may or may not have
-   * been kept, and the caller has been told neither.
+   * Runs one statement, which is a transaction of its own, and gives up at `until` by `performance.now()`. Throws
+   * `store_unavailable`; then it may or may not have been kept, and the caller has been told neither.
    */
-  query(text: string, parameters: readonly unknown[] = []): Promise<readonly Row[]> {
-    return this.#try(text, parameters, BROKEN_OFF)
+  query(
+    text: string,
+    parameters: readonly unknown[] = [],
+    until = performance.now() + ANSWER_MS,
+  ): Promise<readonly Row[]> {
+    return this.#try(text, parameters, BROKEN_OFF, until)
   }
 
   /** Runs a statement that changes nothing: it is asked again also when its connection was lost. */
   read(text: string, parameters: readonly unknown[] = []): Promise<readonly Row[]> {
-    return this.#try(text, parameters, BROKEN_OFF_OR_LOST)
+    return this.#try(text, parameters, BROKEN_OFF_OR_LOST, performance.now() + ANSWER_MS)
   }
 
   /** Runs work in a transaction on a connection of its own, for as long as it takes: migrations. */
@@ -102,8 +107,8 @@ export class PostgresDatabase {
     text: string,
     parameters: readonly unknown[],
     again: ReadonlySet<string>,
+    until: number,
   ): Promise<readonly Row[]> {
-    const until = performance.now() + ANSWER_MS
     for (let tries = 1; ; tries++) {
       try {
         return await this.#run(text, parameters, until)
@@ -127,7 +132,7 @@ export class PostgresDatabase {
       // The other end may be gone without a word, which the kernel finds out in a quarter of an hour. Then those that
       // wait for nothing are in the same case.
       this.#leave(sql, ...this.#idle.splice(0))
-      throw new Error(`the database did not answer within ${ANSWER_MS} ms`)
+      throw new Error('the database did not answer in time')
     } catch (error) {
       fault ||= codeOf(error)
       if (this.#isSpoilt(fault)) this.#leave(sql)
@@ -179,6 +184,19 @@ export class PostgresDatabase {
 
 function codeOf(error: unknown): string {
   return error instanceof Error && 'code' in error ? String(error.code) : ''
+}
+
+/** A verb that one statement does for many. */
+export function batched<Op, Answer>(
+  run: (ops: readonly Op[], until: number) => Promise<readonly Answer[]>,
+): Batches<Op, Answer> {
+  const refuse = (why: string) => unavailable(new Error(`the database: ${why}`))
+  return new Batches({ run, patienceMs: ANSWER_MS, leastMs: LEAST_MS, refuse, isOfOne: isOfItsData })
+}
+
+/** Whether a statement was refused for what it was given, and not for the state that the database is in. */
+function isOfItsData(refusal: unknown): boolean {
+  return refusal instanceof Error && /^2[23]/.test(codeOf(refusal.cause))
 }
 
 /** Turns whatever the driver throws into the one refusal a caller can act on. */

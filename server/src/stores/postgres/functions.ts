@@ -1,12 +1,19 @@
 /**
  * The verbs that take more than one look at the data. Each is one statement for the server and one transaction: it
- * locks what it decides about, and reads the clock after it has the lock.
+ * locks what it decides about, and reads the clock after it has the locks.
+ *
+ * `open` and `judge` decide for many callers at once (see batches.ts), as JSON in and JSON out. They take all their
+ * locks before they decide anything, tables and rows in one order, so that two of them never wait for each other:
+ * counters by key, then verifications by id, then budgets by number.
  *
  * While a new version is rolled out, servers of two versions call them at once. So a function that has been released
  * keeps its meaning: a verb that changes gets a new function, and the old one goes with the version after.
  *
- * `p_now` stands for the clock in tests; a server passes null. `p_until` is when the caller gives up: a statement that
- * has waited longer, behind others on its connection or for a lock, changes nothing, because its caller has been refused.
+ * `enable_seqscan = off`: a plan made while a table was empty is kept for as long as its statistics, and would read the
+ * whole table when it has grown.
+ *
+ * `p_now` stands for the clock in tests; a server passes null. `p_until` is when the first of the callers gives up: a
+ * statement that has waited longer for a lock changes nothing, because its callers have been refused.
  */
 export const FUNCTIONS_1 = `
 CREATE FUNCTION countersign.now_ms() RETURNS bigint LANGUAGE sql VOLATILE
@@ -26,231 +33,327 @@ AS $$
   SELECT CASE WHEN hits[hits_max] IS NULL OR hits[hits_max] < since THEN t ELSE least(hits[hits_max], t) + window_ms END
 $$;
 
--- Inserts a verification complete, or returns the pending one that was there first.
-CREATE FUNCTION countersign.open(
-  p_id text, p_service text, p_phone text, p_country text, p_channel text, p_purpose text, p_locale text,
-  p_status text, p_key_id text, p_digest bytea, p_code_length int, p_guesses_max int, p_sends int, p_sends_max int,
-  p_ttl_ms bigint, p_cooldown_ms bigint, p_nonce text, p_metadata text, p_decision text,
-  p_send_id text, p_send_provider text, p_lease_ms bigint, p_claim text, p_now bigint, p_until bigint
-) RETURNS SETOF countersign.verifications LANGUAGE plpgsql AS $$
+-- Whether a hit on these counters is refused: the place of the rule, with the longest wait of the first counter that
+-- has no room. A rule is one place in each of the four arrays after the keys; its counter is a place among the keys.
+-- "is_ahead" tells of hits from the future, which "hold" puts right.
+CREATE FUNCTION countersign.refusal(
+  p_keys text[], p_counters int[], p_limits int[], p_windows bigint[], p_sinces bigint[], t bigint,
+  OUT refused int, OUT opens_at bigint, OUT is_ahead boolean
+) LANGUAGE plpgsql AS $$
 DECLARE
-  v countersign.verifications;
-  t bigint;
+  log bigint[];
+  room bigint;
 BEGIN
-  LOOP
-    t := coalesce(p_now, countersign.now_ms());
-    SELECT * INTO v FROM countersign.verifications
-      WHERE phone = p_phone AND service = p_service AND purpose = p_purpose AND status = 'pending';
-    IF FOUND AND v.expires_at > t THEN
-      RETURN NEXT v;
-      RETURN;
-    END IF;
-    IF FOUND THEN
-      UPDATE countersign.verifications SET status = 'expired', decided_at = expires_at
-        WHERE id = v.id AND status = 'pending';
-    END IF;
-    INSERT INTO countersign.verifications (id, service, phone, country, channel, purpose, locale, status, key_id,
-        digest, code_length, guesses, guesses_max, sends, sends_max, created_at, expires_at, resend_at, decided_at,
-        nonce, metadata, decision)
-      VALUES (p_id, p_service, p_phone, p_country, p_channel, p_purpose, p_locale, p_status, p_key_id,
-        p_digest, p_code_length, 0, p_guesses_max, p_sends, p_sends_max, t, t + p_ttl_ms, t + p_cooldown_ms,
-        CASE WHEN p_status <> 'pending' THEN t END, p_nonce, p_metadata, p_decision)
-      ON CONFLICT (phone, service, purpose) WHERE status = 'pending' DO NOTHING
-      RETURNING * INTO v;
-    EXIT WHEN FOUND;
+  is_ahead := false;
+  FOR n IN 1..cardinality(p_keys) LOOP
+    SELECT hits INTO log FROM countersign.counters WHERE key = p_keys[n];
+    is_ahead := is_ahead OR coalesce(log[1] > t, false);
+    FOR r IN 1..cardinality(p_limits) LOOP
+      CONTINUE WHEN p_counters[r] <> n;
+      room := countersign.room_at(log, p_limits[r], p_windows[r], p_sinces[r], t);
+      IF room > t AND (opens_at IS NULL OR room > opens_at) THEN
+        opens_at := room;
+        refused := r;
+      END IF;
+    END LOOP;
+    EXIT WHEN refused IS NOT NULL;
   END LOOP;
-  PERFORM countersign.in_time(coalesce(p_now, countersign.now_ms()), p_until);
-  IF p_send_id IS NOT NULL THEN
-    INSERT INTO countersign.sends (owner, id, provider, channel, status, at, lease_until)
-      VALUES (p_id, p_send_id, p_send_provider, p_channel, 'sending', t, t + p_lease_ms);
-  END IF;
-  IF p_claim IS NOT NULL THEN
-    UPDATE countersign.claims SET verification_id = p_id WHERE key = p_claim;
-  END IF;
-  RETURN NEXT v;
 END $$;
 
-CREATE TYPE countersign.judgement AS (
-  verdict text, opens_at bigint, t bigint, verification countersign.verifications
-);
-
--- Counts a guess, compares it and decides. No row: the service has no such verification.
-CREATE FUNCTION countersign.judge(
-  p_id text, p_service text, p_digests bytea[], p_budget int, p_budget_ms bigint, p_unlimited text[], p_now bigint,
-  p_until bigint
-) RETURNS SETOF countersign.judgement LANGUAGE plpgsql AS $$
+-- Locks counters, making those that are missing, and returns the time. First all are made and then all are locked,
+-- each in the order of the keys: whoever locked some before it made others could be waited for by who makes them.
+CREATE FUNCTION countersign.hold(p_keys text[], p_now bigint) RETURNS bigint LANGUAGE plpgsql AS $$
 DECLARE
-  v countersign.verifications;
   t bigint;
-  opens_at bigint;
+  wanted int;
+  held int;
+BEGIN
+  SELECT count(DISTINCT key) INTO wanted FROM unnest(p_keys) AS key;
+  LOOP
+    INSERT INTO countersign.counters (key, hits, expires_at)
+      SELECT DISTINCT key, '{}'::bigint[], 0 FROM unnest(p_keys) AS key ORDER BY key ON CONFLICT DO NOTHING;
+    PERFORM 1 FROM countersign.counters WHERE key = ANY (p_keys) ORDER BY key FOR UPDATE;
+    GET DIAGNOSTICS held = ROW_COUNT;
+    -- A sweep may take one away in between.
+    EXIT WHEN held = wanted;
+  END LOOP;
+  t := coalesce(p_now, countersign.now_ms());
+  -- The clock was set back: kept as now, so that no jump locks a counter for longer than its window.
+  UPDATE countersign.counters
+    SET hits = ARRAY(SELECT least(hit, t) FROM unnest(hits) WITH ORDINALITY AS h (hit, place) ORDER BY place)
+    WHERE key = ANY (p_keys) AND hits[1] > t;
+  RETURN t;
+END $$;
+
+-- Counts a hit on counters that are held.
+CREATE FUNCTION countersign.hit(p_keys text[], p_sizes int[], p_lives bigint[], t bigint)
+RETURNS void LANGUAGE sql AS $$
+  UPDATE countersign.counters AS c SET hits = (t || c.hits)[1:size], expires_at = t + life
+    FROM unnest(p_keys, p_sizes, p_lives) AS k (key, size, life) WHERE c.key = k.key
+$$;
+
+-- Takes a hit on every counter or on none.
+CREATE FUNCTION countersign.take(
+  p_keys text[], p_sizes int[], p_lives bigint[], p_counters int[], p_limits int[], p_windows bigint[],
+  p_sinces bigint[], p_now bigint, OUT at bigint, OUT refused int, OUT opens_at bigint
+) LANGUAGE plpgsql SET enable_seqscan = off AS $$
+DECLARE
+  is_ahead boolean;
+BEGIN
+  -- What is refused as it stands needs no lock, so that a flood of hits at a spent counter writes nothing.
+  at := coalesce(p_now, countersign.now_ms());
+  SELECT r.refused, r.opens_at, r.is_ahead INTO refused, opens_at, is_ahead
+    FROM countersign.refusal(p_keys, p_counters, p_limits, p_windows, p_sinces, at) AS r;
+  IF refused IS NOT NULL AND NOT is_ahead THEN
+    RETURN;
+  END IF;
+  at := countersign.hold(p_keys, p_now);
+  SELECT r.refused, r.opens_at INTO refused, opens_at
+    FROM countersign.refusal(p_keys, p_counters, p_limits, p_windows, p_sinces, at) AS r;
+  IF refused IS NULL THEN
+    PERFORM countersign.hit(p_keys, p_sizes, p_lives, at);
+  END IF;
+END $$;
+
+-- What an answer tells of a verification; the digest stays in the database.
+CREATE FUNCTION countersign.told(v countersign.verifications) RETURNS json LANGUAGE sql STABLE AS $$
+  SELECT json_build_object('id', v.id, 'service', v.service, 'phone', v.phone, 'country', v.country,
+    'channel', v.channel, 'purpose', v.purpose, 'locale', v.locale, 'status', v.status, 'key_id', v.key_id,
+    'code_length', v.code_length, 'guesses', v.guesses, 'guesses_max', v.guesses_max, 'sends', v.sends,
+    'sends_max', v.sends_max, 'created_at', v.created_at, 'expires_at', v.expires_at, 'resend_at', v.resend_at,
+    'decided_at', v.decided_at, 'nonce', v.nonce, 'metadata', v.metadata)
+$$;
+
+-- Opens verifications, each complete with its send and its claim, and takes a hit on every counter of each; or tells
+-- which rule refuses, or what is pending already ("current"). The newest approval of a number ends what the rule at
+-- "waits" counts.
+CREATE FUNCTION countersign.open(p_drafts json, p_now bigint, p_until bigint)
+RETURNS TABLE (n int, is_opened boolean, refused int, opens_at bigint, at bigint, current json)
+LANGUAGE plpgsql SET enable_seqscan = off AS $$
+DECLARE
+  d record;
+  v countersign.verifications;
+  hit record;
+  approvals bigint[] := '{}';
+  sinces bigint[];
+  keys text[] := '{}';
+  rest int[] := '{}';
+  stale text[] := '{}';
+BEGIN
+  at := coalesce(p_now, countersign.now_ms());
+  -- What is refused or found as it stands needs no lock, so that a flood of starts writes nothing.
+  FOR d IN SELECT * FROM json_to_recordset(p_drafts) AS o (n int, phone text, service text, purpose text,
+    keys text[], places int[], limits int[], windows bigint[], waits int) ORDER BY o.n
+  LOOP
+    n := d.n;
+    is_opened := false;
+    SELECT * INTO v FROM countersign.verifications AS p
+      WHERE p.phone = d.phone AND p.service = d.service AND p.purpose = d.purpose AND p.status = 'pending';
+    IF FOUND AND v.expires_at > at THEN
+      current := countersign.told(v);
+      RETURN NEXT;
+      current := NULL;
+      CONTINUE;
+    END IF;
+    IF FOUND THEN
+      stale := stale || v.id;
+    END IF;
+    approvals[d.n] := 0;
+    IF d.waits > 0 THEN
+      SELECT * INTO v FROM countersign.verifications AS p WHERE p.phone = d.phone ORDER BY p.id DESC LIMIT 1;
+      -- An approval from the future means that the clock was set back; it ends no wait.
+      IF FOUND AND v.status = 'approved' AND v.decided_at <= at THEN
+        approvals[d.n] := v.decided_at;
+      END IF;
+    END IF;
+    sinces := array_fill(0::bigint, ARRAY[cardinality(d.limits)]);
+    sinces[d.waits] := approvals[d.n];
+    SELECT * INTO hit FROM countersign.refusal(d.keys, d.places, d.limits, d.windows, sinces, at);
+    IF hit.refused IS NOT NULL AND NOT hit.is_ahead THEN
+      refused := hit.refused;
+      opens_at := hit.opens_at;
+      RETURN NEXT;
+      refused := NULL;
+      opens_at := NULL;
+      CONTINUE;
+    END IF;
+    rest := rest || d.n;
+    keys := keys || d.keys;
+  END LOOP;
+  IF cardinality(rest) = 0 THEN
+    RETURN;
+  END IF;
+  IF cardinality(keys) > 0 THEN
+    at := countersign.hold(keys, p_now);
+  END IF;
+  IF cardinality(stale) > 1 THEN
+    PERFORM 1 FROM countersign.verifications AS p WHERE p.id = ANY (stale) ORDER BY p.id FOR UPDATE;
+  END IF;
+  -- In the order of what must be alone: two that open the same wait for each other in it.
+  FOR d IN SELECT * FROM json_to_recordset(p_drafts) AS o (n int, id text, service text, phone text, country text,
+    channel text, purpose text, locale text, status text, key_id text, digest bytea, code_length int, guesses_max int,
+    sends_max int, ttl_ms bigint, cooldown_ms bigint, nonce text, metadata text, decision text, send_id text,
+    send_provider text, lease_ms bigint, claim text, keys text[], sizes int[], lives bigint[], places int[],
+    limits int[], windows bigint[], waits int)
+    WHERE o.n = ANY (rest) ORDER BY o.phone, o.service, o.purpose, o.n
+  LOOP
+    n := d.n;
+    is_opened := false;
+    sinces := array_fill(0::bigint, ARRAY[cardinality(d.limits)]);
+    sinces[d.waits] := approvals[d.n];
+    SELECT * INTO hit FROM countersign.refusal(d.keys, d.places, d.limits, d.windows, sinces, at);
+    IF hit.refused IS NOT NULL THEN
+      refused := hit.refused;
+      opens_at := hit.opens_at;
+      RETURN NEXT;
+      refused := NULL;
+      opens_at := NULL;
+      CONTINUE;
+    END IF;
+    LOOP
+      INSERT INTO countersign.verifications (id, service, phone, country, channel, purpose, locale, status, key_id,
+          digest, code_length, guesses, guesses_max, sends, sends_max, created_at, expires_at, resend_at, decided_at,
+          nonce, metadata, decision)
+        VALUES (d.id, d.service, d.phone, d.country, d.channel, d.purpose, d.locale, d.status, d.key_id,
+          d.digest, d.code_length, 0, d.guesses_max, CASE WHEN d.status = 'blocked' THEN 0 ELSE 1 END, d.sends_max,
+          at, at + d.ttl_ms, at + d.cooldown_ms, CASE WHEN d.status <> 'pending' THEN at END, d.nonce, d.metadata,
+          d.decision)
+        ON CONFLICT (phone, service, purpose) WHERE status = 'pending' DO NOTHING;
+      is_opened := FOUND;
+      EXIT WHEN is_opened;
+      SELECT * INTO v FROM countersign.verifications AS p
+        WHERE p.phone = d.phone AND p.service = d.service AND p.purpose = d.purpose AND p.status = 'pending';
+      IF FOUND AND v.expires_at > at THEN
+        current := countersign.told(v);
+        EXIT;
+      END IF;
+      IF FOUND THEN
+        UPDATE countersign.verifications AS p SET status = 'expired', decided_at = expires_at
+          WHERE p.id = v.id AND p.status = 'pending';
+      END IF;
+    END LOOP;
+    IF is_opened THEN
+      IF cardinality(d.keys) > 0 THEN
+        PERFORM countersign.hit(d.keys, d.sizes, d.lives, at);
+      END IF;
+      IF d.send_id IS NOT NULL THEN
+        INSERT INTO countersign.sends (owner, id, provider, channel, status, at, lease_until)
+          VALUES (d.id, d.send_id, d.send_provider, d.channel, 'sending', at, at + d.lease_ms);
+      END IF;
+      IF d.claim IS NOT NULL THEN
+        UPDATE countersign.claims SET verification_id = d.id WHERE key = d.claim;
+      END IF;
+    END IF;
+    RETURN NEXT;
+    current := NULL;
+  END LOOP;
+  PERFORM countersign.in_time(coalesce(p_now, countersign.now_ms()), p_until);
+END $$;
+
+-- Locks what many guesses are judged by: the verifications, and then the budgets of their numbers. A wrong guess needs
+-- a budget to lock, so there one is made.
+CREATE FUNCTION countersign.hold_guesses(p_guesses json) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+  ids text[];
+BEGIN
+  SELECT array_agg(g.id) INTO ids FROM json_to_recordset(p_guesses) AS g (id text);
+  PERFORM 1 FROM countersign.verifications AS v WHERE v.id = ANY (ids) AND v.status = 'pending'
+    ORDER BY v.id FOR UPDATE;
+  INSERT INTO countersign.guess_budgets (phone, hits, expires_at)
+    SELECT DISTINCT v.phone, '{}'::bigint[], 0
+    FROM json_to_recordset(p_guesses) AS g (id text, service text, digests bytea[], unlimited text[])
+    JOIN countersign.verifications AS v ON v.id = g.id
+    WHERE v.service = g.service AND v.status = 'pending' AND v.digest <> ALL (g.digests)
+      AND v.phone <> ALL (g.unlimited)
+    ORDER BY v.phone ON CONFLICT DO NOTHING;
+  PERFORM 1 FROM countersign.guess_budgets AS b
+    WHERE b.phone IN (SELECT v.phone FROM countersign.verifications AS v WHERE v.id = ANY (ids))
+    ORDER BY b.phone FOR UPDATE;
+END $$;
+
+-- Counts guesses, compares them and decides. No row: the service has no such verification.
+CREATE FUNCTION countersign.judge(p_guesses json, p_now bigint, p_until bigint)
+RETURNS TABLE (n int, verdict text, opens_at bigint, t bigint, verification json, sends json)
+LANGUAGE plpgsql SET enable_seqscan = off AS $$
+DECLARE
+  g record;
+  v countersign.verifications;
   spent bigint[];
   is_right boolean;
   is_limited boolean;
 BEGIN
-  -- What has ended stays so: a flood of guesses at it locks and writes nothing.
-  SELECT * INTO v FROM countersign.verifications WHERE id = p_id AND service = p_service;
-  IF v.status = 'pending' THEN
-    SELECT * INTO v FROM countersign.verifications WHERE id = p_id FOR UPDATE;
+  IF json_array_length(p_guesses) > 1 THEN
+    PERFORM countersign.hold_guesses(p_guesses);
   END IF;
-  IF v.id IS NULL THEN
-    RETURN;
-  END IF;
-  t := coalesce(p_now, countersign.now_ms());
-  IF v.status = 'pending' AND v.expires_at <= t THEN
-    -- Written down, so that a clock set back does not bring it to life again.
-    UPDATE countersign.verifications SET status = 'expired', decided_at = expires_at WHERE id = p_id
-      RETURNING * INTO v;
-  END IF;
-  IF v.status <> 'pending' THEN
-    RETURN NEXT ROW('ended', NULL, t, v)::countersign.judgement;
-    RETURN;
-  END IF;
-  PERFORM countersign.in_time(t, p_until);
-  is_right := v.digest = ANY (p_digests);
-  is_limited := NOT v.phone = ANY (p_unlimited);
-  IF is_limited THEN
-    SELECT hits INTO spent FROM countersign.guess_budgets WHERE phone = v.phone FOR UPDATE;
-    IF NOT FOUND AND NOT is_right THEN
-      -- Wrong guesses at other verifications of the number must wait for this one, so there must be a row to lock.
-      INSERT INTO countersign.guess_budgets (phone, hits, expires_at) VALUES (v.phone, '{}', t + p_budget_ms)
-        ON CONFLICT DO NOTHING;
-      SELECT hits INTO spent FROM countersign.guess_budgets WHERE phone = v.phone FOR UPDATE;
+  FOR g IN SELECT * FROM json_to_recordset(p_guesses) AS o (n int, id text, service text, digests bytea[], budget int,
+    budget_ms bigint, unlimited text[])
+  LOOP
+    n := g.n;
+    verdict := NULL;
+    opens_at := NULL;
+    -- What has ended stays so: a flood of guesses at it locks and writes nothing.
+    SELECT * INTO v FROM countersign.verifications WHERE id = g.id AND service = g.service;
+    IF v.status = 'pending' THEN
+      SELECT * INTO v FROM countersign.verifications WHERE id = g.id FOR UPDATE;
     END IF;
-    opens_at := countersign.room_at(spent, p_budget, p_budget_ms, 0, t);
-    IF opens_at > t THEN
-      RETURN NEXT ROW('budget_spent', opens_at, t, v)::countersign.judgement;
-      RETURN;
+    CONTINUE WHEN v.id IS NULL;
+    t := coalesce(p_now, countersign.now_ms());
+    IF v.status = 'pending' AND v.expires_at <= t THEN
+      -- Written down, so that a clock set back does not bring it to life again.
+      UPDATE countersign.verifications SET status = 'expired', decided_at = expires_at WHERE id = g.id
+        RETURNING * INTO v;
     END IF;
-  END IF;
-  UPDATE countersign.verifications
-    SET guesses = guesses + 1,
-      status = CASE WHEN is_right THEN 'approved' WHEN guesses + 1 >= guesses_max THEN 'locked' ELSE status END,
-      decided_at = CASE WHEN is_right OR guesses + 1 >= guesses_max THEN t ELSE decided_at END
-    WHERE id = p_id
-    RETURNING * INTO v;
-  IF is_limited AND NOT is_right THEN
-    UPDATE countersign.guess_budgets SET hits = (t || spent)[1:p_budget], expires_at = t + p_budget_ms
-      WHERE phone = v.phone;
-  END IF;
-  RETURN NEXT ROW(CASE WHEN is_right THEN 'approved' ELSE 'wrong_code' END, NULL, t, v)::countersign.judgement;
-END $$;
-
--- Takes a hit on every counter or on none. A rule is one place in each of the four arrays after the keys; its counter
--- is a place among the keys. "refused" is the place of the rule that refuses, with the longest wait of the first
--- counter that has no room.
-CREATE FUNCTION countersign.take(
-  p_keys text[], p_counters int[], p_limits int[], p_windows bigint[], p_sinces bigint[], p_now bigint,
-  OUT at bigint, OUT refused int, OUT opens_at bigint
-) LANGUAGE plpgsql AS $$
-DECLARE
-  wanted int := cardinality(p_keys);
-  held int;
-  made text[];
-  log bigint[];
-  room bigint;
-  lives bigint[];
-  sizes int[];
-BEGIN
-  SELECT array_agg(life ORDER BY counter), array_agg(size ORDER BY counter) INTO lives, sizes
-    FROM (SELECT counter, max(window_ms) AS life, max(hits_max) AS size
-      FROM unnest(p_counters, p_windows, p_limits) AS rules (counter, window_ms, hits_max) GROUP BY counter) AS c;
-  -- Looked at twice: what is refused as it stands needs no lock, so that a flood of hits at a spent counter writes
-  -- nothing; what is not is decided with the counters locked.
-  FOR look IN 1..2 LOOP
-    -- Locked in the order of their keys, whoever asks, so that two never wait for each other. The clock is read after.
-    WHILE look = 2 LOOP
-      PERFORM 1 FROM countersign.counters WHERE key = ANY (p_keys) ORDER BY key FOR UPDATE;
-      GET DIAGNOSTICS held = ROW_COUNT;
-      EXIT WHEN held = wanted;
-      IF held > 0 THEN
-        INSERT INTO countersign.counters (key, hits, expires_at)
-          SELECT key, '{}', 0 FROM unnest(p_keys) AS key ORDER BY key ON CONFLICT DO NOTHING;
-        CONTINUE;
-      END IF;
-      -- Nothing is counted yet on any, so there is room on all; unless somebody has made one of them meanwhile.
-      at := coalesce(p_now, countersign.now_ms());
-      WITH fresh AS (
-        INSERT INTO countersign.counters (key, hits, expires_at)
-          SELECT key, ARRAY[at], at + life FROM unnest(p_keys, lives) AS k (key, life) ORDER BY key
-          ON CONFLICT DO NOTHING RETURNING key
-      )
-      SELECT array_agg(key) INTO made FROM fresh;
-      IF cardinality(made) = wanted THEN
-        RETURN;
-      END IF;
-      DELETE FROM countersign.counters WHERE key = ANY (made);
-    END LOOP;
-    at := coalesce(p_now, countersign.now_ms());
-    FOR n IN 1..wanted LOOP
-      SELECT hits INTO log FROM countersign.counters WHERE key = p_keys[n];
-      IF log[1] > at THEN
-        EXIT WHEN look = 1;
-        -- The clock was set back: kept as now, so that no jump locks a counter for longer than its window.
-        log := ARRAY(SELECT least(hit, at) FROM unnest(log) WITH ORDINALITY AS h (hit, place) ORDER BY place);
-        UPDATE countersign.counters SET hits = log WHERE key = p_keys[n];
-      END IF;
-      FOR r IN 1..cardinality(p_limits) LOOP
-        CONTINUE WHEN p_counters[r] <> n;
-        room := countersign.room_at(log, p_limits[r], p_windows[r], p_sinces[r], at);
-        IF room > at AND (opens_at IS NULL OR room > opens_at) THEN
-          opens_at := room;
-          refused := r;
+    IF v.status <> 'pending' THEN
+      verdict := 'ended';
+    ELSE
+      is_right := v.digest = ANY (g.digests);
+      is_limited := NOT v.phone = ANY (g.unlimited);
+      IF is_limited THEN
+        SELECT hits INTO spent FROM countersign.guess_budgets WHERE phone = v.phone FOR UPDATE;
+        IF NOT FOUND AND NOT is_right THEN
+          -- Wrong guesses at other verifications of the number must wait for this one, so there must be a row to lock.
+          INSERT INTO countersign.guess_budgets (phone, hits, expires_at) VALUES (v.phone, '{}', t + g.budget_ms)
+            ON CONFLICT DO NOTHING;
+          SELECT hits INTO spent FROM countersign.guess_budgets WHERE phone = v.phone FOR UPDATE;
         END IF;
-      END LOOP;
-      IF refused IS NOT NULL THEN
-        RETURN;
+        opens_at := countersign.room_at(spent, g.budget, g.budget_ms, 0, t);
+        IF opens_at > t THEN
+          verdict := 'budget_spent';
+        END IF;
       END IF;
-    END LOOP;
+    END IF;
+    IF verdict IS NULL THEN
+      UPDATE countersign.verifications
+        SET guesses = guesses + 1,
+          status = CASE WHEN is_right THEN 'approved' WHEN guesses + 1 >= guesses_max THEN 'locked' ELSE status END,
+          decided_at = CASE WHEN is_right OR guesses + 1 >= guesses_max THEN t ELSE decided_at END
+        WHERE id = g.id
+        RETURNING * INTO v;
+      IF is_limited AND NOT is_right THEN
+        UPDATE countersign.guess_budgets SET hits = (t || spent)[1:g.budget], expires_at = t + g.budget_ms
+          WHERE phone = v.phone;
+      END IF;
+      verdict := CASE WHEN is_right THEN 'approved' ELSE 'wrong_code' END;
+    END IF;
+    verification := countersign.told(v);
+    sends := (SELECT json_agg(json_build_object('id', s.id, 'owner', s.owner, 'provider', s.provider,
+      'channel', s.channel, 'status', s.status, 'error', s.error, 'at', s.at, 'delivered_at', s.delivered_at,
+      'price', s.price, 'currency', s.currency) ORDER BY s.seq) FROM countersign.sends AS s WHERE s.owner = g.id);
+    RETURN NEXT;
   END LOOP;
-  UPDATE countersign.counters AS c SET hits = (at || c.hits)[1:size], expires_at = at + life
-    FROM unnest(p_keys, sizes, lives) AS k (key, size, life) WHERE c.key = k.key;
+  PERFORM countersign.in_time(coalesce(p_now, countersign.now_ms()), p_until);
 END $$;
 
-CREATE TYPE countersign.opening AS (
-  refused int, opens_at bigint, taken_at bigint, verification countersign.verifications
-);
-
--- Everything that a start decides: finds what is pending, or takes a hit on every counter and opens. The newest
--- approval of the number ends what the rule at p_waits counts.
-CREATE FUNCTION countersign.open_charged(
-  p_id text, p_service text, p_phone text, p_country text, p_channel text, p_purpose text, p_locale text,
-  p_status text, p_key_id text, p_digest bytea, p_code_length int, p_guesses_max int, p_sends int, p_sends_max int,
-  p_ttl_ms bigint, p_cooldown_ms bigint, p_nonce text, p_metadata text, p_decision text,
-  p_send_id text, p_send_provider text, p_lease_ms bigint, p_claim text, p_now bigint, p_until bigint,
-  p_keys text[], p_counters int[], p_limits int[], p_windows bigint[], p_waits int
-) RETURNS SETOF countersign.opening LANGUAGE plpgsql AS $$
-DECLARE
-  v countersign.verifications;
-  hit record;
-  t bigint := coalesce(p_now, countersign.now_ms());
-  sinces bigint[] := array_fill(0::bigint, ARRAY[cardinality(p_limits)]);
-BEGIN
-  SELECT * INTO v FROM countersign.verifications
-    WHERE phone = p_phone AND service = p_service AND purpose = p_purpose AND status = 'pending';
-  IF FOUND AND v.expires_at > t THEN
-    RETURN NEXT ROW(NULL, NULL, NULL, v)::countersign.opening;
-    RETURN;
-  END IF;
-  SELECT * INTO v FROM countersign.verifications WHERE phone = p_phone ORDER BY id DESC LIMIT 1;
-  -- An approval from the future means that the clock was set back; it ends no wait.
-  IF FOUND AND v.status = 'approved' AND v.decided_at <= t THEN
-    sinces[p_waits] := v.decided_at;
-  END IF;
-  SELECT * INTO hit FROM countersign.take(p_keys, p_counters, p_limits, p_windows, sinces, p_now);
-  IF hit.refused IS NOT NULL THEN
-    RETURN NEXT ROW(hit.refused, hit.opens_at, hit.at, NULL)::countersign.opening;
-    RETURN;
-  END IF;
-  SELECT * INTO v FROM countersign.open(p_id, p_service, p_phone, p_country, p_channel, p_purpose, p_locale,
-    p_status, p_key_id, p_digest, p_code_length, p_guesses_max, p_sends, p_sends_max, p_ttl_ms, p_cooldown_ms,
-    p_nonce, p_metadata, p_decision, p_send_id, p_send_provider, p_lease_ms, p_claim, p_now, p_until);
-  IF v.id <> p_id THEN
-    -- Another start was first. The hit just taken is the newest, and nobody else had the counters since.
-    UPDATE countersign.counters SET hits = hits[2:] WHERE key = ANY (p_keys);
-    hit.at := NULL;
-  END IF;
-  RETURN NEXT ROW(NULL, NULL, hit.at, v)::countersign.opening;
-END $$;
+-- Keeps what became of sends, of whoever holds them still: its places are returned.
+CREATE FUNCTION countersign.settle(p_sends json) RETURNS SETOF int LANGUAGE sql SET enable_seqscan = off AS $$
+  UPDATE countersign.sends AS s
+    SET status = o.status, error = o.error, vendor_code = o.vendor_code, ref = o.ref, price = o.price,
+      currency = o.currency
+    FROM json_to_recordset(p_sends) AS o (n int, owner text, id text, fence int, status text, error text,
+      vendor_code text, ref text, price text, currency text)
+    WHERE s.owner = o.owner AND s.id = o.id AND s.fence = o.fence AND s.status = 'sending'
+    RETURNING o.n
+$$;
 
 -- Claims an idempotency key, or tells who has it.
 CREATE FUNCTION countersign.claim(

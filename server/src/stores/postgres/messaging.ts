@@ -9,9 +9,10 @@ import type {
   SendOutcome,
 } from '../../messaging/store.ts'
 import type { Clock } from '../../primitives/clock.ts'
-import { toMessage, toRetaken, toSend } from '../rows.ts'
+import type { Batches } from '../batches.ts'
+import { number, toMessage, toRetaken, toSend } from '../rows.ts'
 import { packArray } from './arrays.ts'
-import type { PostgresDatabase } from './database.ts'
+import { batched, type PostgresDatabase } from './database.ts'
 
 const MESSAGE = 'id, service, phone, channel, template, segments, created_at'
 const LEASE_MS = SEND_LEASE_SECONDS * 1000
@@ -21,13 +22,17 @@ const SQL = {
   recordSend: `
     INSERT INTO countersign.sends (owner, id, provider, channel, status, at, lease_until)
     SELECT $1, $2, $3, $4, 'sending', t, t + ${LEASE_MS} FROM (SELECT ${NOW('$5')} AS t) AS clock`,
-  settleSend: `
-    UPDATE countersign.sends SET status = $4, error = $5, vendor_code = $6, ref = $7, price = $8, currency = $9
-    WHERE owner = $1 AND id = $2 AND fence = $3 AND status = 'sending' RETURNING id`,
+  settle: 'SELECT n FROM countersign.settle($1::text::json) AS n',
+  // One that is being settled right now needs no renewal.
   renewSends: `
+    WITH held AS (
+      SELECT s.owner, s.seq FROM countersign.sends AS s
+      JOIN unnest($1::text[], $2::text[], $3::int[]) AS h (owner, id, fence)
+        ON s.owner = h.owner AND s.id = h.id AND s.fence = h.fence
+      WHERE s.status = 'sending' FOR UPDATE OF s SKIP LOCKED
+    )
     UPDATE countersign.sends AS s SET lease_until = ${NOW('$4')} + ${LEASE_MS}
-    FROM unnest($1::text[], $2::text[], $3::int[]) AS held (owner, id, fence)
-    WHERE s.owner = held.owner AND s.id = held.id AND s.fence = held.fence AND s.status = 'sending'`,
+    FROM held WHERE s.owner = held.owner AND s.seq = held.seq`,
   retakeSends: `
     WITH clock AS (SELECT ${NOW('$2')} AS t),
     left_over AS (
@@ -57,34 +62,29 @@ const SQL = {
     SELECT ${MESSAGE} FROM countersign.messages WHERE service = $1 AND id < $2 ORDER BY id DESC LIMIT $3`,
 }
 
+/** What became of a send. */
+type Settlement = { readonly held: HeldSend; readonly outcome: SendOutcome }
+
 /** Sends and messages in Postgres. */
 export class PostgresMessaging implements MessagingStore {
   readonly #db: PostgresDatabase
   readonly #clock: Clock | undefined
 
+  readonly #settled: Batches<Settlement, boolean>
+
   /** `clock` stands for the database's own, in tests. */
   constructor(db: PostgresDatabase, clock?: Clock) {
     this.#db = db
     this.#clock = clock
+    this.#settled = batched((all, until) => this.#settle(all, until))
   }
 
   async recordSend(owner: string, send: PlannedSend): Promise<void> {
     await this.#db.query(SQL.recordSend, [owner, send.id, send.provider, send.channel, this.#now()])
   }
 
-  async settleSend({ owner, id, fence }: HeldSend, outcome: SendOutcome): Promise<boolean> {
-    const settled = await this.#db.query(SQL.settleSend, [
-      owner,
-      id,
-      fence,
-      outcome.status,
-      outcome.error,
-      outcome.vendorCode,
-      outcome.ref,
-      outcome.price?.amount ?? null,
-      outcome.price?.currency ?? null,
-    ])
-    return settled.length === 1
+  settleSend(held: HeldSend, outcome: SendOutcome): Promise<boolean> {
+    return this.#settled.add({ held, outcome })
   }
 
   async renewSends(sends: readonly HeldSend[]): Promise<void> {
@@ -134,6 +134,24 @@ export class PostgresMessaging implements MessagingStore {
     const rows = await this.#db.read(SQL.list, [filter.service, filter.cursor ?? '~', filter.limit + 1])
     const data = rows.slice(0, filter.limit).map(toMessage)
     return { data, nextCursor: rows.length > filter.limit ? (data.at(-1)?.id ?? null) : null }
+  }
+
+  async #settle(all: readonly Settlement[], until: number): Promise<readonly boolean[]> {
+    const outcomes = all.map(({ held, outcome }, at) => ({
+      n: at,
+      owner: held.owner,
+      id: held.id,
+      fence: held.fence,
+      status: outcome.status,
+      error: outcome.error,
+      vendor_code: outcome.vendorCode,
+      ref: outcome.ref,
+      price: outcome.price?.amount,
+      currency: outcome.price?.currency,
+    }))
+    const rows = await this.#db.query(SQL.settle, [JSON.stringify(outcomes)], until)
+    const kept = new Set(rows.map((row) => number(row, 'n')))
+    return all.map((_, at) => kept.has(at))
   }
 
   #now(): number | null {

@@ -87,9 +87,14 @@ function walk(table: string, key: string): string {
     WITH looked AS (
       SELECT ${key} AS key, expires_at FROM countersign.${table} WHERE ${key} > $1 ORDER BY ${key} LIMIT $2
     ),
+    -- Not those that are in use: who waits for one while it holds others can be waited for.
+    free AS (
+      SELECT t.${key} AS key FROM countersign.${table} AS t
+      JOIN looked ON t.${key} = looked.key AND looked.expires_at <= $3
+      WHERE t.expires_at <= $3 FOR UPDATE OF t SKIP LOCKED
+    ),
     gone AS (
-      DELETE FROM countersign.${table} AS t
-      USING looked WHERE t.${key} = looked.key AND looked.expires_at <= $3 AND t.expires_at <= $3 RETURNING 1
+      DELETE FROM countersign.${table} AS t USING free WHERE t.${key} = free.key RETURNING 1
     )
     SELECT (SELECT count(*) FROM gone) AS deleted,
       CASE WHEN count(*) = $2 THEN max(key) END AS next FROM looked`

@@ -1,28 +1,7 @@
 /** All that a verification is made of; the digest stays in the database. */
-const COLUMN_NAMES = [
-  'id',
-  'service',
-  'phone',
-  'country',
-  'channel',
-  'purpose',
-  'locale',
-  'status',
-  'key_id',
-  'code_length',
-  'guesses',
-  'guesses_max',
-  'sends',
-  'sends_max',
-  'created_at',
-  'expires_at',
-  'resend_at',
-  'decided_at',
-  'nonce',
-  'metadata',
-]
-const COLUMNS = COLUMN_NAMES.join(', ')
-const OF_VERIFICATION = COLUMN_NAMES.map((name) => `(verification).${name}`).join(', ')
+const COLUMNS = `
+  id, service, phone, country, channel, purpose, locale, status, key_id, code_length, guesses, guesses_max,
+  sends, sends_max, created_at, expires_at, resend_at, decided_at, nonce, metadata`
 
 /** The database's clock, unless a test says otherwise in the parameter. */
 const now = (parameter: string) => `coalesce(${parameter}::bigint, countersign.now_ms())`
@@ -54,11 +33,8 @@ export const SQL = {
     )
     SELECT t, newest.status AS newest_status, newest.decided_at AS newest_decided_at, found.*
     FROM clock LEFT JOIN newest ON true LEFT JOIN found ON true`,
-  open: `SELECT ${COLUMNS} FROM countersign.open($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15,
-    $16, $17, $18, $19, $20, $21, $22, $23, $24, $25)`,
-  openCharged: `SELECT refused, opens_at, taken_at, ${OF_VERIFICATION} FROM countersign.open_charged($1, $2, $3, $4, $5, $6,
-    $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30)`,
-  judge: `SELECT verdict, opens_at, t, ${OF_VERIFICATION} FROM countersign.judge($1, $2, $3, $4, $5, $6, $7, $8)`,
+  open: 'SELECT n, is_opened, refused, opens_at, at, current FROM countersign.open($1::text::json, $2, $3)',
+  judge: 'SELECT n, verdict, opens_at, t, verification, sends FROM countersign.judge($1::text::json, $2, $3)',
   resend: `
     WITH clock AS (SELECT ${now('$6')} AS t),
     again AS (

@@ -1,5 +1,5 @@
 /** With less time than this left, a statement that has waited is refused and not sent. */
-const LEAST_MS = 500
+export const LEAST_MS = 500
 /** Statements that may wait at once; more are refused at once, because they would be late anyway. */
 const WAITING_MAX = 2_000
 

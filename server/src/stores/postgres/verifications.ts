@@ -17,15 +17,19 @@ import type {
   VerifyStore,
 } from '../../verify/store.ts'
 import { reasonOfEnded, type Status, type Verification } from '../../verify/verification.ts'
-import { number, numberOrNull, type Row, text, toVerification } from '../rows.ts'
-import { packArray, unpackNumbers } from './arrays.ts'
+import type { Batches } from '../batches.ts'
+import { number, numberOrNull, type Row, text, toSend, toVerification } from '../rows.ts'
+import { unpackNumbers } from './arrays.ts'
 import { PostgresClaims } from './claims.ts'
-import { flatten, packRules, refusalOf } from './counters.ts'
-import { ANSWER_MS, type PostgresDatabase } from './database.ts'
+import { flatten, refusalOf } from './counters.ts'
+import { batched, type PostgresDatabase } from './database.ts'
 import { SQL } from './statements.ts'
 
 /** A page looks at no more rows than this. */
 const LIST_WINDOW = 5_000
+
+/** What is to be opened, and what it is counted on. */
+type Wanted = { readonly draft: Draft; readonly charge: Charge | undefined }
 
 /** Verifications in Postgres. Each verb is one statement, and the database's clock decides. */
 export class PostgresVerifications implements VerifyStore {
@@ -33,6 +37,8 @@ export class PostgresVerifications implements VerifyStore {
   readonly #storeClock: Clock
   readonly #clock: Clock | undefined
   readonly #claims: PostgresClaims
+  readonly #openings: Batches<Wanted, ChargedOpening>
+  readonly #guesses: Batches<Guess, Verdict | undefined>
 
   readonly charged: {
     readonly counters: Counters
@@ -46,7 +52,9 @@ export class PostgresVerifications implements VerifyStore {
     this.#db = db
     this.#storeClock = storeClock
     this.#clock = clock
-    this.charged = { counters, open: (draft, charge) => this.#openCharged(draft, charge) }
+    this.#openings = batched((all, until) => this.#openAll(all, until))
+    this.#guesses = batched((all, until) => this.#judgeAll(all, until))
+    this.charged = { counters, open: (draft, charge) => this.#openings.add({ draft, charge }) }
     this.#claims = new PostgresClaims(db, clock)
   }
 
@@ -63,10 +71,9 @@ export class PostgresVerifications implements VerifyStore {
   }
 
   async open(draft: Draft): Promise<{ opened: boolean; verification: Verification }> {
-    const [row] = await this.#db.query(SQL.open, this.#parametersOf(draft))
-    if (!row) throw new Error('a verification was neither opened nor found')
-    // What is pending at the time of the answer is not looked at again: only `open` decides that here.
-    return { opened: row['id'] === draft.id, verification: toVerification(row, 0) }
+    const opening = await this.#openings.add({ draft, charge: undefined })
+    if (opening.refused) throw new Error('a verification was refused by no rule')
+    return { opened: opening.opened, verification: opening.verification }
   }
 
   async resend(
@@ -100,18 +107,8 @@ export class PostgresVerifications implements VerifyStore {
     return { canceled: ended, verification }
   }
 
-  async judge({ id, service, digests, budget, unlimited }: Guess): Promise<Verdict | undefined> {
-    const [row] = await this.#db.query(SQL.judge, [
-      id,
-      service,
-      packArray(digests),
-      budget.limit,
-      budget.windowSeconds * 1000,
-      packArray(unlimited),
-      this.#now(),
-      this.#until(),
-    ])
-    return row && verdictOf(row)
+  judge(guess: Guess): Promise<Verdict | undefined> {
+    return this.#guesses.add(guess)
   }
 
   async find(id: string): Promise<Verification | undefined> {
@@ -163,66 +160,32 @@ export class PostgresVerifications implements VerifyStore {
     return this.#claims.release(key, how)
   }
 
-  async #openCharged(draft: Draft, charge: Charge): Promise<ChargedOpening> {
-    const { keys, places, rules } = flatten(charge.counters)
-    const { limits, windows } = packRules(rules)
-    const [row] = await this.#db.query(SQL.openCharged, [
-      ...this.#parametersOf(draft),
-      packArray(keys),
-      packArray(places),
-      limits,
-      windows,
-      rules.findIndex(({ name }) => name === charge.endedByApproval) + 1,
-    ])
-    if (!row) throw new Error('a verification was neither opened nor found')
-    const refused = rules[(numberOrNull(row, 'refused') ?? 0) - 1]
-    if (refused) return { refused: refusalOf(refused, row, 'taken_at') }
-    const at = numberOrNull(row, 'taken_at')
-    return {
-      refused: null,
-      opened: row['id'] === draft.id,
-      verification: toVerification(row, 0),
-      taken: at === null ? undefined : { ok: true, keys, at },
-    }
+  async #openAll(all: readonly Wanted[], until: number): Promise<readonly ChargedOpening[]> {
+    const rows = await this.#decide(SQL.open, all.map(packDraft), until)
+    return all.map((wanted, at) => {
+      const row = rows.get(at)
+      if (!row) throw new Error('a verification was neither opened nor found')
+      return openingOf(wanted, row)
+    })
   }
 
-  #parametersOf(draft: Draft): unknown[] {
-    return [
-      draft.id,
-      draft.service,
-      draft.to,
-      draft.country,
-      draft.channel,
-      draft.purpose,
-      draft.locale,
-      draft.status,
-      draft.keyId,
-      draft.digest,
-      draft.codeLength,
-      draft.guessesMax,
-      draft.status === 'blocked' ? 0 : 1,
-      draft.sendsMax,
-      draft.ttlSeconds * 1000,
-      draft.cooldownSeconds * 1000,
-      draft.nonce,
-      draft.metadata === null ? null : JSON.stringify(draft.metadata),
-      draft.decision,
-      draft.send?.id ?? null,
-      draft.send?.provider ?? null,
-      SEND_LEASE_SECONDS * 1000,
-      draft.claimKey ?? null,
-      this.#now(),
-      this.#until(),
-    ]
+  async #judgeAll(all: readonly Guess[], until: number): Promise<readonly (Verdict | undefined)[]> {
+    const rows = await this.#decide(SQL.judge, all.map(packGuess), until)
+    return all.map((_, at) => {
+      const row = rows.get(at)
+      return row && verdictOf(row)
+    })
+  }
+
+  /** Runs a verb over many, whose callers give up at `until` by `performance.now()`; a row for each place, or none. */
+  async #decide(sql: string, all: readonly object[], until: number): Promise<ReadonlyMap<number, Row>> {
+    const untilThere = Math.floor(this.#storeClock.now() + until - performance.now())
+    const rows = await this.#db.query(sql, [JSON.stringify(all), this.#now(), untilThere], until)
+    return new Map(rows.map((row) => [number(row, 'n') - 1, row]))
   }
 
   #now(): number | null {
     return this.#clock?.now() ?? null
-  }
-
-  /** When the caller of a statement that begins now gives up. */
-  #until(): number {
-    return this.#storeClock.now() + ANSWER_MS
   }
 
   async #end(
@@ -245,13 +208,109 @@ function read([row]: readonly Row[]): Verification | undefined {
   return row && toVerification(row, number(row, 't'))
 }
 
+function packDraft({ draft, charge }: Wanted, at: number) {
+  const { rules, ...counted } = flatten(charge?.counters ?? [])
+  return {
+    n: at + 1,
+    id: draft.id,
+    service: draft.service,
+    phone: draft.to,
+    country: draft.country,
+    channel: draft.channel,
+    purpose: draft.purpose,
+    locale: draft.locale,
+    status: draft.status,
+    key_id: draft.keyId,
+    digest: bytes(draft.digest),
+    code_length: draft.codeLength,
+    guesses_max: draft.guessesMax,
+    sends_max: draft.sendsMax,
+    ttl_ms: draft.ttlSeconds * 1000,
+    cooldown_ms: draft.cooldownSeconds * 1000,
+    nonce: draft.nonce,
+    metadata: draft.metadata === null ? null : JSON.stringify(draft.metadata),
+    decision: draft.decision,
+    send_id: draft.send?.id,
+    send_provider: draft.send?.provider,
+    lease_ms: SEND_LEASE_SECONDS * 1000,
+    claim: draft.claimKey,
+    ...counted,
+    waits: rules.findIndex(({ name }) => name === charge?.endedByApproval) + 1,
+  }
+}
+
+function openingOf({ draft, charge }: Wanted, row: Row): ChargedOpening {
+  const rules = charge?.counters.flatMap((counter) => counter.rules) ?? []
+  const refused = rules[(numberOrNull(row, 'refused') ?? 0) - 1]
+  if (refused) return { refused: refusalOf(refused, row) }
+  const current = row['current']
+  if (current) {
+    // Whether it is pending still at the time of the answer is not looked at again: only `open` decides that here.
+    const verification = toVerification(current as Row, 0)
+    return { refused: null, opened: false, verification, taken: undefined }
+  }
+  const at = number(row, 'at')
+  const keys = charge?.counters.map(({ key }) => key)
+  return {
+    refused: null,
+    opened: true,
+    verification: opened(draft, at),
+    taken: keys && { ok: true, keys, at },
+  }
+}
+
+/** What a draft has become, opened at a time. */
+function opened(draft: Draft, at: number): Verification {
+  const isBlocked = draft.status === 'blocked'
+  return {
+    id: draft.id,
+    service: draft.service,
+    to: draft.to,
+    country: draft.country,
+    channel: draft.channel,
+    purpose: draft.purpose,
+    locale: draft.locale,
+    status: draft.status,
+    keyId: draft.keyId,
+    codeLength: draft.codeLength,
+    guesses: 0,
+    guessesMax: draft.guessesMax,
+    sends: isBlocked ? 0 : 1,
+    sendsMax: draft.sendsMax,
+    createdAt: at,
+    expiresAt: at + draft.ttlSeconds * 1000,
+    resendAt: at + draft.cooldownSeconds * 1000,
+    decidedAt: isBlocked ? at : null,
+    nonce: draft.nonce,
+    metadata: draft.metadata,
+  }
+}
+
+function packGuess({ id, service, digests, budget, unlimited }: Guess, at: number) {
+  return {
+    n: at + 1,
+    id,
+    service,
+    digests: digests.map(bytes),
+    budget: budget.limit,
+    budget_ms: budget.windowSeconds * 1000,
+    unlimited,
+  }
+}
+
+/** Bytes as Postgres reads them. */
+function bytes(value: Buffer): string {
+  return `\\x${value.toString('hex')}`
+}
+
 function verdictOf(row: Row): Verdict {
-  const verification = toVerification(row, number(row, 't'))
+  const verification = toVerification(row['verification'] as Row, number(row, 't'))
+  const sends = ((row['sends'] ?? []) as Row[]).map(toSend)
   switch (text(row, 'verdict')) {
     case 'approved':
-      return { judged: true, reason: 'approved', verification }
+      return { judged: true, reason: 'approved', verification, sends }
     case 'wrong_code':
-      return { judged: true, reason: 'wrong_code', verification }
+      return { judged: true, reason: 'wrong_code', verification, sends }
     case 'budget_spent': {
       const opensAt = numberOrNull(row, 'opens_at') ?? 0
       return {
@@ -262,7 +321,7 @@ function verdictOf(row: Row): Verdict {
     }
     default:
       if (verification.status === 'pending') throw new Error('a pending verification was not judged')
-      return { judged: false, reason: reasonOfEnded(verification.status), verification }
+      return { judged: false, reason: reasonOfEnded(verification.status), verification, sends }
   }
 }
 

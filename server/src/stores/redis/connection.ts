@@ -8,14 +8,15 @@ const CLOSE_MS = 250
 export class RedisConnection {
   readonly #client: RedisClient
   readonly #name: string
-  readonly #timeoutMs: number
+  /** Milliseconds that a call may take. */
+  readonly timeoutMs: number
   /** What last went wrong with the connection: a call without one knows only that it has none. */
   #fault: string | undefined
 
   private constructor(client: RedisClient, name: string, timeoutMs: number) {
     this.#client = client
     this.#name = name
-    this.#timeoutMs = timeoutMs
+    this.timeoutMs = timeoutMs
     const note = (error: unknown) => {
       this.#fault = reasonOf(error) ?? this.#fault
     }
@@ -42,10 +43,18 @@ export class RedisConnection {
     }
   }
 
-  /** Runs a script. Rejects when there is no connection, no answer in time, or a refusal. */
-  async run(script: Script, keys: readonly string[], args: readonly (string | number)[]): Promise<unknown> {
+  /** Runs a script. Rejects when there is no connection, no answer by `until` of `performance.now()`, or a refusal. */
+  async run(
+    script: Script,
+    keys: readonly string[],
+    args: readonly (string | number)[],
+    until = performance.now() + this.timeoutMs,
+  ): Promise<unknown> {
     try {
-      const answer = await within(this.#timeoutMs, this.#client[script](keys.length, ...keys, ...args))
+      const answer = await within(
+        until - performance.now(),
+        this.#client[script](keys.length, ...keys, ...args),
+      )
       this.#fault = undefined
       return answer
     } catch (error) {
@@ -61,6 +70,11 @@ export class RedisConnection {
     })
     this.#client.disconnect()
     await within(CLOSE_MS, ended).catch(() => {})
+  }
+
+  /** The error of a call that is not made. */
+  unusable(why: string): Error {
+    return unusable(this.#name, why)
   }
 
   #error(error: unknown): Error {

@@ -19,7 +19,7 @@ export function reasonOf(error: unknown): string | undefined {
 /** Rejects when the work is not done in time. What becomes of the work then is told to nobody. */
 export function within<T>(ms: number, work: Promise<T>): Promise<T> {
   return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => reject(new Reason(`no answer within ${ms} ms`)), ms)
+    const timer = setTimeout(() => reject(new Reason('no answer in time')), ms)
     work.then(
       (value) => {
         clearTimeout(timer)

@@ -16,11 +16,13 @@ end
 `
 
 /**
- * Counts a hit on every key or on none, by the rule of limits/window.ts (`withoutFuture`, `refusing`, `roomAt`).
+ * Counts hits, each on every key of its own or on none, by the rule of limits/window.ts (`withoutFuture`, `refusing`,
+ * `roomAt`): one after the other, as if each had come alone.
  *
- * Arguments after the time, for every key: how many hits to keep, how long to keep them (ms), the number of rules; and
- * for every rule its limit, its window (ms) and its `since` (ms). Answers the time of the hit; or, refused, the time,
- * the key's and the rule's place (from 0), and when the rule has room.
+ * Arguments after the time: for every hit the number of its keys; for every one of these how many hits to keep, how
+ * long to keep them (ms), the number of rules; and for every rule its limit, its window (ms) and its `since` (ms).
+ * Answers for every hit its time; or, refused, the time, the key's and the rule's place (from 0), and when the rule has
+ * room.
  */
 export const TAKE = `${TIME}
 local function hit(log, n)
@@ -28,46 +30,65 @@ local function hit(log, n)
 end
 
 local stamp = string.format('%013.0f', now)
-local found, moved, refused = {}, {}, nil
-local arg = 2
-for k, key in ipairs(KEYS) do
-  local log = redis.call('GET', key) or ''
-  local future = 0
-  while (hit(log, future + 1) or now) > now do future = future + 1 end
-  if future > 0 then
-    log = string.rep(stamp, future) .. string.sub(log, future * WIDTH + 1)
-    moved[key] = log
-  end
-  found[k] = { log = log, keep = tonumber(ARGV[arg]), life = ARGV[arg + 1] }
-  local rules = tonumber(ARGV[arg + 2])
-  arg = arg + 3
-  local worst = now
-  for r = 1, rules do
-    local limit, window, since = tonumber(ARGV[arg]), tonumber(ARGV[arg + 1]), tonumber(ARGV[arg + 2])
-    local blocking = hit(log, limit)
-    if blocking and blocking >= since then
-      local opens = blocking + window
-      if opens > worst then
-        worst = opens
-        refused = { now, k - 1, r - 1, opens }
-      end
+local logs, moved, lives = {}, {}, {}
+local function read(key)
+  if not logs[key] then
+    local log = redis.call('GET', key) or ''
+    local future = 0
+    while (hit(log, future + 1) or now) > now do future = future + 1 end
+    if future > 0 then
+      log = string.rep(stamp, future) .. string.sub(log, future * WIDTH + 1)
+      moved[key] = true
     end
-    arg = arg + 3
+    logs[key] = log
   end
-  if refused then break end
+  return logs[key]
 end
 
-if refused then
-  for key, log in pairs(moved) do redis.call('SET', key, log, 'KEEPTTL') end
-  return refused
-end
-for k, key in ipairs(KEYS) do
-  local counter = found[k]
-  if counter.keep > 0 then
-    redis.call('SET', key, stamp .. string.sub(counter.log, 1, (counter.keep - 1) * WIDTH), 'PX', counter.life)
+local answers = {}
+local arg, at = 2, 0
+while ARGV[arg] do
+  local count = tonumber(ARGV[arg])
+  arg = arg + 1
+  local keep, life, refused = {}, {}, nil
+  for k = 1, count do
+    -- The first key without room refuses.
+    local log = not refused and read(KEYS[at + k])
+    keep[k], life[k] = tonumber(ARGV[arg]), ARGV[arg + 1]
+    local rules = tonumber(ARGV[arg + 2])
+    arg = arg + 3
+    local worst = now
+    for r = 1, rules do
+      local limit, window, since = tonumber(ARGV[arg]), tonumber(ARGV[arg + 1]), tonumber(ARGV[arg + 2])
+      local blocking = log and hit(log, limit)
+      if blocking and blocking >= since then
+        local opens = blocking + window
+        if opens > worst then
+          worst = opens
+          refused = { now, k - 1, r - 1, opens }
+        end
+      end
+      arg = arg + 3
+    end
   end
+  if not refused then
+    for k = 1, count do
+      local key = KEYS[at + k]
+      if keep[k] > 0 then
+        logs[key] = stamp .. string.sub(logs[key], 1, (keep[k] - 1) * WIDTH)
+        lives[key] = life[k]
+      end
+    end
+  end
+  answers[#answers + 1] = refused or { now }
+  at = at + count
 end
-return { now }
+
+for key, life in pairs(lives) do redis.call('SET', key, logs[key], 'PX', life) end
+for key in pairs(moved) do
+  if not lives[key] then redis.call('SET', key, logs[key], 'KEEPTTL') end
+end
+return answers
 `
 
 /** Answers the time and every key's log, and writes nothing. */

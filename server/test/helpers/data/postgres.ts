@@ -32,7 +32,7 @@ export async function postgresData(): Promise<Data> {
  * that was meant to be broken and is not would prove nothing.
  */
 export async function breakPostgres(
-  { settings }: Data,
+  { settings }: Pick<Data, 'settings'>,
   name: string,
   edits: readonly (readonly [from: RegExp, to: string])[],
 ): Promise<void> {

@@ -39,22 +39,31 @@ export async function withRedisCounters(data: Data): Promise<Data> {
 export const GET_THEN_SET = `
   const { Redis } = require('ioredis')
   const { defineCommand } = Redis.prototype
+  async function lookAndTake(take, keys, looking, taking) {
+    const [found] = await take(keys.length, ...keys, ...looking)
+    if (found.length > 1) return found
+    await new Promise((resolve) => setTimeout(resolve, 50))
+    const [taken] = await take(keys.length, ...keys, ...taking)
+    return taken
+  }
   Redis.prototype.defineCommand = function (name, definition) {
     defineCommand.call(this, name, definition)
     if (name !== 'takeHits') return
     const take = this.takeHits.bind(this)
     this.takeHits = async (count, ...given) => {
       const [keys, [now, ...rest]] = [given.slice(0, count), given.slice(count)]
-      const looking = [now]
-      const taking = [now]
+      const answers = []
       while (rest.length > 0) {
-        const [keep, life, rules] = rest.splice(0, 3)
-        looking.push(0, life, rules, ...rest.splice(0, rules * 3))
-        taking.push(keep, life, 0)
+        const [held] = rest.splice(0, 1)
+        const looking = [now, held]
+        const taking = [now, held]
+        for (let key = 0; key < held; key++) {
+          const [keep, life, rules] = rest.splice(0, 3)
+          looking.push(0, life, rules, ...rest.splice(0, rules * 3))
+          taking.push(keep, life, 0)
+        }
+        answers.push(lookAndTake(take, keys.splice(0, held), looking, taking))
       }
-      const found = await take(count, ...keys, ...looking)
-      if (found.length > 1) return found
-      await new Promise((resolve) => setTimeout(resolve, 50))
-      return take(count, ...keys, ...taking)
+      return Promise.all(answers)
     }
   }`

@@ -57,7 +57,7 @@ describe('problems', () => {
 
   test('R30, R61: a store or a limiter that throws something unheard of refuses, and only the log tells why', async () => {
     const noStore = openStore()
-    noStore.verifications.situation = fail
+    noStore.verifications.open = fail
     const noLimiter = openStore()
     noLimiter.counters.take = fail
     for (const [store, status, code] of [

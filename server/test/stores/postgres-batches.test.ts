@@ -1,0 +1,198 @@
+import postgres, { type Sql } from 'postgres'
+import { afterEach, beforeEach, expect, onTestFinished, test } from 'vitest'
+import { systemClock } from '../../src/primitives/clock.ts'
+import { makeId } from '../../src/primitives/ids.ts'
+import { openPostgres } from '../../src/stores/postgres/store.ts'
+import type { Store } from '../../src/stores/store.ts'
+import type { Draft } from '../../src/verify/store.ts'
+import { PURPOSES } from '../../src/verify/verification.ts'
+import { draft as draftOn, guessOf, RIGHT, WRONG } from '../conformance/verify-store.ts'
+import { FakeClock } from '../fake-clock.ts'
+import { breakPostgres } from '../helpers/data/postgres.ts'
+import { describeWith, type Fresh, freshPostgres } from '../helpers/services.ts'
+
+const NUMBERS = 24
+const ROUNDS = 12
+const numberAt = (n: number) => `+1415200${String(1000 + n)}`
+
+describeWith('postgres', 'verbs that decide for many at once', () => {
+  let fresh: Fresh
+  let sql: Sql
+  let stores: readonly Store[]
+  beforeEach(async () => {
+    fresh = await freshPostgres()
+    sql = postgres(fresh.url, { max: 2, onnotice: () => {} })
+    const open = () => openPostgres({ url: fresh.url, poolSize: 4, prepare: true, retentionDays: 30 })
+    stores = [await open(), await open(), await open()]
+  })
+  afterEach(async () => {
+    await Promise.all(stores.map((store) => store.close()))
+    await sql.end({ timeout: 1 })
+    await fresh.drop()
+  })
+
+  const draft = (changes: Partial<Draft>) =>
+    draftOn(new FakeClock(), { id: makeId('ver_', systemClock.now()), ...changes })
+  const storeAt = (n: number) => stores[n % stores.length]!.verifications
+
+  /** Opens one for every number and purpose. */
+  async function openAll(): Promise<string[]> {
+    const drafts = PURPOSES.flatMap((purpose) =>
+      Array.from({ length: NUMBERS }, (_, n) => draft({ to: numberAt(n), purpose })),
+    )
+    await Promise.all(drafts.map((one, n) => storeAt(n).open(one)))
+    return drafts.map(({ id }) => id)
+  }
+
+  /** Guesses wrong at all of them from every store, each time in another order. */
+  async function guessAll(ids: readonly string[], rounds = ROUNDS): Promise<void> {
+    for (let round = 0; round < rounds; round++) {
+      const guesses = stores.flatMap(({ verifications }) =>
+        shuffled(ids).map((id) => verifications.judge(guessOf(id, WRONG))),
+      )
+      await Promise.allSettled(guesses)
+      await sql`DELETE FROM countersign.guess_budgets`
+      await sql`UPDATE countersign.verifications SET guesses = 0, status = 'pending', decided_at = NULL`
+    }
+  }
+
+  /** Starts for all numbers from every store, each counted on the number and on one of few addresses. */
+  async function chargeAll(): Promise<void> {
+    const rule = { name: 'a', limit: 1_000, windowSeconds: 60 }
+    for (let round = 0; round < ROUNDS; round++) {
+      const starts = stores.flatMap(({ verifications }) =>
+        shuffled(Array.from({ length: NUMBERS }, (_, n) => n)).map((n) => {
+          const address = `starts:${Math.floor(Math.random() * NUMBERS)}`
+          const counters = [
+            { key: `sends:${numberAt(n)}`, rules: [rule] },
+            { key: address, rules: [rule] },
+          ]
+          return verifications.charged!.open(draft({ to: numberAt(n) }), { counters, endedByApproval: 'a' })
+        }),
+      )
+      await Promise.allSettled(starts)
+      await sql`DELETE FROM countersign.counters`
+      await sql`DELETE FROM countersign.verifications`
+    }
+  }
+
+  /** How often two transactions of this database have waited for each other. */
+  async function deadlocks(): Promise<number> {
+    await sql`SELECT pg_stat_clear_snapshot()`
+    const [row] = await sql`SELECT deadlocks::int FROM pg_stat_database WHERE datname = current_database()`
+    return Number(row?.['deadlocks'])
+  }
+
+  test('batches of guesses from three processes never wait for each other', async () => {
+    await guessAll(await openAll())
+    expect(await deadlocks()).toBe(0)
+  })
+
+  test('nor do batches of starts, whatever numbers and addresses they share', async () => {
+    await chargeAll()
+    expect(await deadlocks()).toBe(0)
+  })
+
+  test('they would without the locks being taken first: guesses', async () => {
+    await breakPostgres({ settings: { DATABASE_URL: fresh.url } }, 'judge', [
+      [/PERFORM countersign\.hold_guesses\(p_guesses\);/, ''],
+    ])
+    await guessAll(await openAll(), 1)
+    await expect.poll(deadlocks, { timeout: 5_000 }).toBeGreaterThan(0)
+  })
+
+  test('they would without the locks being taken in one order: starts', async () => {
+    await breakPostgres({ settings: { DATABASE_URL: fresh.url } }, 'hold', [
+      [
+        /SELECT DISTINCT key, '\{\}'::bigint\[\], 0 FROM unnest\(p_keys\) AS key ORDER BY key/,
+        "SELECT key, '{}'::bigint[], 0 FROM unnest(p_keys) AS key",
+      ],
+    ])
+    await chargeAll()
+    await expect.poll(deadlocks, { timeout: 5_000 }).toBeGreaterThan(0)
+  })
+
+  test('what one of many holds that the database cannot take costs the others nothing', async () => {
+    const all = Array.from({ length: 9 }, (_, n) =>
+      draft({ to: numberAt(n), ...(n === 4 ? { nonce: 'a\0b' } : {}) }),
+    )
+    const opened = await Promise.allSettled(all.map((one) => storeAt(0).open(one)))
+    expect(opened.map(({ status }) => status === 'fulfilled')).toEqual(all.map((_, n) => n !== 4))
+    const [row] = await sql`SELECT count(*)::int AS count FROM countersign.verifications`
+    expect(row?.['count']).toBe(8)
+  })
+
+  test('guesses at one verification in one batch are judged one after the other', async () => {
+    const one = draft({ to: numberAt(0) })
+    await storeAt(0).open(one)
+    const wrong = Array.from({ length: 7 }, () => storeAt(0).judge(guessOf(one.id, WRONG)))
+    const verdicts = await Promise.all([...wrong, storeAt(0).judge(guessOf(one.id, RIGHT))])
+    expect(verdicts.map((verdict) => verdict?.reason)).toEqual([
+      ...Array.from({ length: 5 }, () => 'wrong_code'),
+      ...Array.from({ length: 3 }, () => 'locked'),
+    ])
+  })
+
+  test('F3: what comes too late changes nothing, neither opens nor judges', async () => {
+    const [one, other] = [draft({ to: numberAt(0) }), draft({ to: numberAt(1) })]
+    await storeAt(0).open(one)
+    const packed = (id: string) =>
+      JSON.stringify([
+        {
+          n: 1,
+          id,
+          service: 'default',
+          digests: [`\\x${WRONG.toString('hex')}`],
+          budget: 20,
+          budget_ms: 1000,
+          unlimited: [],
+        },
+      ])
+    const judge = (untilMs: number) =>
+      sql`SELECT verdict FROM countersign.judge(${packed(one.id)}::text::json, NULL, ${systemClock.now() + untilMs}::text::bigint)`
+    await expect(judge(-1)).rejects.toMatchObject({ code: '57014' })
+    expect((await storeAt(0).find(one.id))?.guesses).toBe(0)
+    expect(await judge(5_000)).toEqual([{ verdict: 'wrong_code' }])
+    expect((await storeAt(0).find(one.id))?.guesses).toBe(1)
+
+    const open = (id: string, untilMs: number) =>
+      sql`SELECT is_opened FROM countersign.open(${openingOf(id)}::text::json, NULL, ${systemClock.now() + untilMs}::text::bigint)`
+    await expect(open('ver_late', -1)).rejects.toMatchObject({ code: '57014' })
+    expect(await storeAt(0).find('ver_late')).toBeUndefined()
+    expect(await open('ver_early', 5_000)).toEqual([{ is_opened: true }])
+
+    // The caller has two seconds; somebody else has the number's counter for longer.
+    const rule = { name: 'a', limit: 10, windowSeconds: 60 }
+    const key = `sends:${other.to}`
+    await sql`INSERT INTO countersign.counters (key, hits, expires_at) VALUES (${key}, '{}', 0)`
+    const [locked, release] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+    const holding = sql.begin(async (held) => {
+      await held`SELECT 1 FROM countersign.counters WHERE key = ${key} FOR UPDATE`
+      locked.resolve()
+      await release.promise
+    })
+    onTestFinished(() => release.resolve())
+    await locked.promise
+    const charge = { counters: [{ key, rules: [rule] }], endedByApproval: 'none' }
+    await expect(storeAt(0).charged!.open(other, charge)).rejects.toMatchObject({ code: 'store_unavailable' })
+    release.resolve()
+    await holding
+    expect(await storeAt(0).find(other.id)).toBeUndefined()
+  })
+})
+
+/** What the function is given that opens one verification with no send and no limits. */
+function openingOf(id: string): string {
+  const figures = { code_length: 6, guesses_max: 5, sends_max: 5, ttl_ms: 600_000, cooldown_ms: 0, waits: 0 }
+  const texts = { service: 'default', phone: numberAt(9), country: 'US', channel: 'sms', purpose: 'verify' }
+  const none = { keys: [], sizes: [], lives: [], places: [], limits: [], windows: [] }
+  const rest = { status: 'pending', key_id: 'k1', digest: '\\x00', decision: 'allow' }
+  return JSON.stringify([{ n: 1, id, ...texts, ...figures, ...none, ...rest }])
+}
+
+function shuffled<T>(all: readonly T[]): T[] {
+  return all
+    .map((one) => ({ one, at: Math.random() }))
+    .sort((a, b) => a.at - b.at)
+    .map(({ one }) => one)
+}
