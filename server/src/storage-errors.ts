@@ -20,7 +20,7 @@ export function reasonOf(error: unknown): string {
 
 /**
  * True where trying again cannot help: who asks is refused (a wrong password, no such database, no permission), what
- * was found is a newer version's, or the fault is in our own code.
+ * was found is a newer version's or half moved, or the fault is in our own code.
  */
 export function isLasting(error: unknown): boolean {
   const cause = deepest(error)
@@ -28,7 +28,7 @@ export function isLasting(error: unknown): boolean {
   const code = codeOf(cause)
   // Classes of SQLSTATE: 28 who it is, 3D no such database, 42 what it may do. 18 and 13 are MongoDB's, words Redis'.
   if (/^(28|3D|42)\w{3}$|^(18|13)$|^(WRONGPASS|NOAUTH|NOPERM|ERR_MODULE_NOT_FOUND)$/.test(code)) return true
-  return /newer version|\b(WRONGPASS|NOAUTH|NOPERM)\b/.test(reasonOf(cause))
+  return /newer version|^a move from |\b(WRONGPASS|NOAUTH|NOPERM)\b/.test(reasonOf(cause))
 }
 
 /** What an operator may do about it; undefined where nothing general can be said. */

@@ -70,7 +70,7 @@ type Patience = { readonly until: number; readonly log: Logger }
 
 type OpenOptions = { readonly clock?: Clock | undefined; readonly patience?: Patience | undefined }
 
-/** Opens the store that the settings name, its schema brought up to date. */
+/** Opens the store that the settings name, its schema brought up to date. Rejects when a move into it has not ended. */
 export async function openStore(config: Config, { clock, patience }: OpenOptions = {}): Promise<Store> {
   const { store } = config
   // A file is there or is not, and SQLite's own words about it are told as they are.
@@ -110,6 +110,24 @@ async function makeStore(config: Config, clock: Clock | undefined): Promise<Stor
   }
 }
 
+/** Brings the schema of the store to this version's, also of one that a move has not filled yet. */
+export async function migrateStore(store: StoreConfig): Promise<void> {
+  switch (store.kind) {
+    case 'sqlite': {
+      const { migrateSqlite } = await import('./stores/sqlite/store.ts')
+      return migrateSqlite(store.path)
+    }
+    case 'postgres': {
+      const { migratePostgres } = await import('./stores/postgres/store.ts')
+      return patiently('DATABASE_URL', nameOf(store), undefined, () => migratePostgres(store.url))
+    }
+    case 'mongodb': {
+      const { migrateMongo } = await import('./stores/mongo/store.ts')
+      await patiently('DATABASE_URL', nameOf(store), undefined, () => migrateMongo(store.url))
+    }
+  }
+}
+
 /** How far the schema of the store is, and how far this version's goes. Looks only: it makes no file and no table. */
 export async function readSchema(store: StoreConfig): Promise<{ current: number; known: number }> {
   switch (store.kind) {
@@ -129,7 +147,7 @@ export async function readSchema(store: StoreConfig): Promise<{ current: number;
 }
 
 /** Opens the rows of a store whose schema is this version's, to move them. Nobody else may have it in use. */
-export async function openTransfer(store: StoreConfig): Promise<TransferStore> {
+export async function openTransfer({ store, retention }: Config): Promise<TransferStore> {
   switch (store.kind) {
     case 'sqlite': {
       const { openSqliteTransfer } = await import('./stores/sqlite/transfer.ts')
@@ -139,8 +157,10 @@ export async function openTransfer(store: StoreConfig): Promise<TransferStore> {
       const { openPostgresTransfer } = await import('./stores/postgres/transfer.ts')
       return openPostgresTransfer(store.url)
     }
-    case 'mongodb':
-      throw new Error('MongoDB cannot be moved from or into by this version')
+    case 'mongodb': {
+      const { openMongoTransfer } = await import('./stores/mongo/transfer.ts')
+      return openMongoTransfer(store.url, retention.days)
+    }
   }
 }
 
@@ -149,6 +169,13 @@ export async function inspectStore(store: StoreConfig, processes: number): Promi
   if (store.kind !== 'postgres') return []
   const { inspectPostgres } = await import('./stores/postgres/inspect.ts')
   return inspectPostgres({ ...store, processes })
+}
+
+/** Looks whether the store gives up by itself what takes too long; undefined where that is no question. */
+export async function inspectTimeout(store: StoreConfig): Promise<Finding | undefined> {
+  if (store.kind !== 'postgres') return undefined
+  const { inspectStatementTimeout } = await import('./stores/postgres/inspect.ts')
+  return inspectStatementTimeout(store)
 }
 
 /** Looks at how the Redis that counts is set up. */

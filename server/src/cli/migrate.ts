@@ -1,5 +1,5 @@
 import { defineCommand } from 'citty'
-import { openStore, readSchema } from '../storage.ts'
+import { migrateStore, readSchema } from '../storage.ts'
 import { messageOf, settingsOrExit, storeProblem } from './run.ts'
 
 export const migrate = defineCommand({
@@ -22,8 +22,7 @@ export const migrate = defineCommand({
         process.exitCode = current === known ? 0 : 1
         return
       }
-      const store = await openStore(config)
-      await store.close()
+      await migrateStore(config.store)
       console.log(current === known ? `schema ${known}: nothing to do` : `schema ${current} → ${known}`)
     } catch (error) {
       console.error(storeProblem(error, config) ?? messageOf(error))

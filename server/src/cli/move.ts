@@ -1,8 +1,14 @@
 import { defineCommand } from 'citty'
 import { parseDatabaseUrl } from '../config-addresses.ts'
 import type { Config, StoreConfig } from '../config.ts'
-import { nameOf, openStore, openTransfer, readSchema } from '../storage.ts'
-import { type Progress, transfer, TransferError, type TransferStore } from '../stores/transfer.ts'
+import { migrateStore, nameOf, openTransfer, readSchema } from '../storage.ts'
+import {
+  type Progress,
+  refuseHalfMoved,
+  transfer,
+  TransferError,
+  type TransferStore,
+} from '../stores/transfer.ts'
 import { messageOf, settingsOrExit, storeProblem } from './run.ts'
 
 /** A line at least so often, and at least every so many rows. */
@@ -67,8 +73,9 @@ async function moveAll(from: Config, to: Config): Promise<void> {
     try {
       console.log(`${nameOf(from.store)} → ${nameOf(to.store)}`)
       const tell = progressLines()
-      const { rows, compared } = await transfer(source, target, { from: nameOf(from.store), tell })
+      const { rows, compared, ownerless } = await transfer(source, target, { from: nameOf(from.store), tell })
       const seconds = ((performance.now() - began) / 1000).toFixed(1)
+      if (ownerless > 0) console.log(`${ownerless} sends of what the retention has deleted stay behind`)
       console.log(`done: ${rows} rows in ${seconds} s; every count agrees, ${compared} rows were compared`)
     } catch (error) {
       throw told(error, to)
@@ -86,8 +93,16 @@ async function open(config: Config, { isTarget }: { isTarget: boolean }): Promis
     const { store } = config
     if (!isTarget && (await readSchema(store)).current === 0)
       throw new TransferError(`there is no database of Countersign in it`)
-    await (await openStore(config)).close()
-    return await openTransfer(store)
+    await migrateStore(store)
+    const rows = await openTransfer(config)
+    if (isTarget) return rows
+    try {
+      refuseHalfMoved(await rows.movingFrom())
+      return rows
+    } catch (error) {
+      await rows.close()
+      throw error
+    }
   } catch (error) {
     throw told(error, config)
   }

@@ -2,6 +2,7 @@ import { compose, type Countersign } from '../main.ts'
 import { type Config, ConfigError, loadEnvironment, readConfig } from '../config.ts'
 import { CountersignError } from '../primitives/errors.ts'
 import { StorageError } from '../storage-errors.ts'
+import { TransferError } from '../stores/transfer.ts'
 
 /** Reads the settings of this folder, or says what is wrong with them and ends the process. */
 export function settingsOrExit(
@@ -45,7 +46,8 @@ export async function withCountersign(work: (countersign: Countersign) => Promis
 export function storeProblem(error: unknown, { store }: Config): string | undefined {
   if (error instanceof StorageError) return error.message
   const isSqlite = error instanceof Error && 'code' in error && error.code === 'ERR_SQLITE_ERROR'
-  return isSqlite && store.kind === 'sqlite' ? `the database ${store.path}: ${error.message}` : undefined
+  const isOfFile = isSqlite || error instanceof TransferError
+  return isOfFile && store.kind === 'sqlite' ? `the database ${store.path}: ${error.message}` : undefined
 }
 
 /** What a person is told about an error. */

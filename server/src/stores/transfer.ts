@@ -15,6 +15,8 @@ export type Table = {
   readonly name: string
   readonly key: readonly string[]
   readonly columns: Readonly<Record<string, ColumnKind>>
+  /** The tables of which one holds what a row belongs to, by the first column of its key. */
+  readonly owners?: readonly string[]
 }
 
 /**
@@ -80,6 +82,7 @@ export const TABLES: readonly Table[] = [
   {
     name: 'sends',
     key: ['owner', 'seq'],
+    owners: ['verifications', 'messages'],
     columns: {
       owner: 'text',
       seq: 'number',
@@ -127,7 +130,7 @@ export interface TransferStore {
   read(table: Table, after: Place | undefined, limit: number): Promise<readonly TransferRow[]>
   /** The rows whose key begins with one of these values. */
   find(table: Table, firsts: readonly string[]): Promise<readonly TransferRow[]>
-  /** Puts rows in their place, all or none; what was there under a key is written over. */
+  /** Puts rows in their place; what was there under a key is written over. Broken off, it may have put some of them. */
   write(table: Table, rows: readonly TransferRow[]): Promise<void>
   /** From where rows are being moved in; undefined when nobody has begun, or all is done. */
   movingFrom(): Promise<string | undefined>
@@ -143,22 +146,35 @@ export type Progress = { readonly table: string; readonly done: number; readonly
 /** Why a move is not begun, or has not ended well. */
 export class TransferError extends Error {}
 
+/**
+ * Throws a `TransferError` when a move into a database has begun and has not ended, because it holds a part of what it
+ * should: limits, budgets and keys may be among what is missing. `source` is what `movingFrom` tells.
+ */
+export function refuseHalfMoved(source: string | undefined): void {
+  if (source === undefined) return
+  throw new TransferError(
+    `a move from ${source} into this database has begun and has not ended: give the same \`countersign move\` again to finish it, or empty the database`,
+  )
+}
+
 const PAGE_ROWS = 1_000
 /** Every so many pages, one is read back and compared, and the first of each table. */
 const COMPARE_EVERY = 20
 
 /**
- * Moves every row. What was cut off can be done again: rows have their keys, so that a second time writes them over.
- * At the end both sides have as many of each. Rejects with a `TransferError` when the target is somebody else's.
+ * Moves every row but those whose owner is gone, which the retention has left over (`ownerless`). What was cut off can
+ * be done again: rows have their keys, so that a second time writes them over. At the end both sides have as many of
+ * each. Rejects with a `TransferError` when the target is somebody else's.
  */
 export async function transfer(
   source: TransferStore,
   target: TransferStore,
   options: { readonly from: string; readonly tell: (progress: Progress) => void },
-): Promise<{ readonly rows: number; readonly compared: number }> {
+): Promise<{ readonly rows: number; readonly compared: number; readonly ownerless: number }> {
   await beginOrGoOn(target, options.from)
   let rows = 0
   let compared = 0
+  const left = new Map<Table, number>()
   for (const table of TABLES) {
     const total = await source.count(table)
     let done = 0
@@ -167,10 +183,12 @@ export async function transfer(
       const read = await source.read(table, after, PAGE_ROWS)
       const last = read.at(-1)
       if (last === undefined) break
-      await target.write(table, read)
+      const owned = await ownedOf(source, table, read)
+      left.set(table, (left.get(table) ?? 0) + read.length - owned.length)
+      if (owned.length > 0) await target.write(table, owned)
       if (page % COMPARE_EVERY === 0) {
-        await compare(target, table, read)
-        compared += read.length
+        await compare(target, table, owned)
+        compared += owned.length
       }
       done += read.length
       after = placeOf(table, last)
@@ -178,9 +196,10 @@ export async function transfer(
     }
     rows += done
   }
-  await compareCounts(source, target)
+  await compareCounts(source, target, left)
   await target.finish()
-  return { rows, compared }
+  const ownerless = [...left.values()].reduce((sum, count) => sum + count, 0)
+  return { rows: rows - ownerless, compared, ownerless }
 }
 
 async function beginOrGoOn(target: TransferStore, from: string): Promise<void> {
@@ -198,6 +217,23 @@ async function beginOrGoOn(target: TransferStore, from: string): Promise<void> {
   await target.begin(from)
 }
 
+/** The rows whose owner is there, where rows have one. */
+async function ownedOf(
+  source: TransferStore,
+  table: Table,
+  rows: readonly TransferRow[],
+): Promise<readonly TransferRow[]> {
+  const { owners, key } = table
+  const [first = ''] = key
+  if (owners === undefined) return rows
+  const wanted = [...new Set(rows.map((row) => String(row[first])))]
+  const present = new Set<string>()
+  for (const owner of TABLES.filter(({ name }) => owners.includes(name))) {
+    for (const row of await source.find(owner, wanted)) present.add(String(row[owner.key[0] ?? '']))
+  }
+  return rows.filter((row) => present.has(String(row[first])))
+}
+
 async function compare(target: TransferStore, table: Table, rows: readonly TransferRow[]): Promise<void> {
   const [first = ''] = table.key
   const found = await target.find(table, [...new Set(rows.map((row) => String(row[first])))])
@@ -209,9 +245,14 @@ async function compare(target: TransferStore, table: Table, rows: readonly Trans
   }
 }
 
-async function compareCounts(source: TransferStore, target: TransferStore): Promise<void> {
+async function compareCounts(
+  source: TransferStore,
+  target: TransferStore,
+  left: ReadonlyMap<Table, number>,
+): Promise<void> {
   for (const table of TABLES) {
-    const [here, there] = [await source.count(table), await target.count(table)]
+    const here = (await source.count(table)) - (left.get(table) ?? 0)
+    const there = await target.count(table)
     if (here !== there)
       throw new TransferError(
         `${table.name}: the source holds ${here} rows and the target ${there}: a server has changed one of them; empty the target and begin again`,

@@ -9,6 +9,8 @@ type ClaimDocument = {
   _id: string
   fingerprint: string
   answer: string | null
+  /** What it has opened, where a move has brought that along; for any other the verification knows. */
+  verification_id?: string | null
   made_at: number
   lease_until: number
   expires_at: number
@@ -16,8 +18,8 @@ type ClaimDocument = {
 }
 
 /**
- * Idempotency claims: who answers a request that is sent more than once. A claim does not know what was opened under
- * it; the verification does, because it was written in one step with its claim's key.
+ * Idempotency claims: who answers a request that is sent more than once. A claim that was not moved in does not know what
+ * was opened under it; the verification does, because it was written in one step with its claim's key.
  */
 export class MongoClaims {
   readonly #db: MongoDatabase
@@ -67,6 +69,7 @@ export class MongoClaims {
     return {
       fingerprint,
       answer: null,
+      verification_id: null,
       made_at: now,
       lease_until: now + life.leaseSeconds * 1000,
       expires_at: expiresAt,
@@ -102,6 +105,7 @@ export class MongoClaims {
 
   /** The verification that a claim has opened. */
   async #openedBy(step: Step, claim: WithId<ClaimDocument>): Promise<string | undefined> {
+    if (typeof claim.verification_id === 'string') return claim.verification_id
     // A key that was released or forgotten may be on older verifications too.
     const tied = { claim_key: claim._id, created_at: { $gte: claim.made_at } }
     const opened = await step(() => this.#verifications.findOne(tied, { projection: { _id: 1 } }))

@@ -4,6 +4,8 @@ import { reasonOf } from './errors.ts'
 /** The database when the URL names none; the driver's own choice is `test`. */
 const DATABASE = 'countersign'
 const NO_SUCH_COMMAND = 59
+/** How long work that may take minutes waits for the connection itself. */
+const PATIENT_CONNECT_MS = 2_500
 const NAMED = /^mongodb(?:\+srv)?:\/\/[^/]+\/[^?]/
 
 /** A client and the name of the database it is for. */
@@ -32,6 +34,18 @@ export async function connectMongo(url: string, options: MongoClientOptions): Pr
     throw unusable(nameOf(client), error)
   }
   return { client, database: NAMED.test(url) ? client.options.dbName : DATABASE }
+}
+
+/**
+ * Connects for work over many documents, such as making an index: no single answer is bounded. Writes are acknowledged
+ * when a majority has them on disk.
+ */
+export async function connectPatiently(url: string): Promise<Connected> {
+  return connectMongo(url, {
+    writeConcern: { w: 'majority', journal: true },
+    serverSelectionTimeoutMS: PATIENT_CONNECT_MS,
+    connectTimeoutMS: PATIENT_CONNECT_MS,
+  })
 }
 
 /**

@@ -1,9 +1,12 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type Collection, type Db, type MongoClient, MongoServerError } from 'mongodb'
+import type { Collection, Db, MongoClient } from 'mongodb'
+import { refuseHalfMoved } from '../transfer.ts'
 import { checkAbilities } from './abilities.ts'
-import { connectMongo, serverTime } from './client.ts'
+import { connectPatiently, serverTime } from './client.ts'
 import { isDuplicate } from './errors.ts'
+import { createExpiry } from './expiry.ts'
+import { movingFrom } from './moves.ts'
 
 type MetaDocument = { _id: string; version?: number; owner?: string; until?: number }
 
@@ -23,9 +26,7 @@ const MIGRATIONS: readonly ((db: Db) => Promise<void>)[] = [
     for (const name of ['verifications', 'messages']) {
       await db.collection(name).createIndex({ 'send_log.lease_until': 1 })
     }
-    for (const name of ['verifications', 'messages', 'counters', 'guess_budgets', 'claims', 'tallies']) {
-      await createExpiry(db.collection(name))
-    }
+    await createExpiry(db)
   },
 ]
 
@@ -35,7 +36,6 @@ const SCHEMA_VERSION = MIGRATIONS.length
 /** How long the lock outlives a process that died with it. */
 const LEASE_MS = 30_000
 const POLL_MS = 100
-const TIMEOUT_MS = 2_500
 
 /** Tells how far a database's schema is, without changing it; 0 where there is none yet. */
 export async function mongoSchema(url: string): Promise<{ current: number; known: number }> {
@@ -47,25 +47,35 @@ export async function mongoSchema(url: string): Promise<{ current: number; known
  * left. Throws when the database was made by a newer version.
  */
 export async function migrateMongo(url: string): Promise<{ from: number; to: number }> {
-  return connected(url, async (db, client) => {
-    const from = await knownVersion(db)
-    await checkAbilities(db)
-    if (from !== SCHEMA_VERSION) {
-      await underLock(db, client, async () => {
-        while (await migrateOnce(db)) continue
-      })
-    }
-    return { from, to: SCHEMA_VERSION }
+  return connected(url, migrate)
+}
+
+/**
+ * Does what comes before a use of the database: brings the schema up to date, and refuses with a `TransferError` one
+ * into which only a part has been moved.
+ */
+export async function prepareMongo(url: string): Promise<void> {
+  await connected(url, async (db, client) => {
+    await migrate(db, client)
+    refuseHalfMoved(await movingFrom(db))
+    // A move out of it takes the expiry off, and may have been killed before it put it back.
+    await createExpiry(db)
   })
 }
 
+async function migrate(db: Db, client: MongoClient): Promise<{ from: number; to: number }> {
+  const from = await knownVersion(db)
+  await checkAbilities(db)
+  if (from !== SCHEMA_VERSION) {
+    await underLock(db, client, async () => {
+      while (await migrateOnce(db)) continue
+    })
+  }
+  return { from, to: SCHEMA_VERSION }
+}
+
 async function connected<T>(url: string, work: (db: Db, client: MongoClient) => Promise<T>): Promise<T> {
-  // An index over many documents takes its time, so there is no bound to a single answer.
-  const { client, database } = await connectMongo(url, {
-    writeConcern: { w: 'majority', journal: true },
-    serverSelectionTimeoutMS: TIMEOUT_MS,
-    connectTimeoutMS: TIMEOUT_MS,
-  })
+  const { client, database } = await connectPatiently(url)
   try {
     return await work(client.db(database), client)
   } finally {
@@ -122,16 +132,6 @@ async function lock(db: Db, owner: string, nowMs: number): Promise<boolean> {
   } catch (error) {
     ignoreDuplicate(error)
     return false
-  }
-}
-
-/** Lets the server delete by itself what is past its time; one that cannot gets an index that `sweep` finds it with. */
-async function createExpiry(collection: Collection): Promise<void> {
-  try {
-    await collection.createIndex({ purge_at: 1 }, { expireAfterSeconds: 0 })
-  } catch (error) {
-    if (!(error instanceof MongoServerError)) throw error
-    await collection.createIndex({ purge_at: 1 })
   }
 }
 

@@ -18,6 +18,8 @@ export type SendDocument = {
   /** Whose turn it is at the send, and until when; null once it is settled. */
   fence: number
   lease_until: number | null
+  /** What a move has brought along that nobody here needs, for the next one: its number, and the last lease it had. */
+  moved?: { seq: number; lease_until: number | null }
 }
 
 /** What sends belong to: a verification or a message. */

@@ -4,7 +4,7 @@ import { MongoCounters } from './counters.ts'
 import { MongoDatabase } from './database.ts'
 import { MongoKeys } from './keys.ts'
 import { MongoMessaging } from './messaging.ts'
-import { migrateMongo } from './migrations.ts'
+import { prepareMongo } from './migrations.ts'
 import { MongoPurge } from './purge.ts'
 import { MongoTallies } from './tallies.ts'
 import { MongoVerifications } from './verifications.ts'
@@ -13,14 +13,15 @@ export { migrateMongo, mongoSchema } from './migrations.ts'
 
 /**
  * Opens a store on MongoDB, or on what speaks its protocol, bringing its schema up to date first. Its clock is the
- * server's, unless a test brings one. Rejects with an Error that names the hosts when they cannot be reached.
+ * server's, unless a test brings one. Rejects with an Error that names the hosts when they cannot be reached, and with a
+ * `TransferError` when a move into it has not ended.
  */
 export async function openMongo(options: {
   readonly url: string
   readonly retentionDays: number
   readonly clock?: Clock
 }): Promise<Store> {
-  await migrateMongo(options.url)
+  await prepareMongo(options.url)
   const db = await MongoDatabase.open(options.url)
   try {
     const synced = options.clock ? undefined : await SyncedClock.start(() => db.time())

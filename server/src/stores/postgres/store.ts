@@ -1,11 +1,13 @@
 import { type Clock, SyncedClock } from '../../primitives/clock.ts'
 import { number } from '../rows.ts'
 import type { Store } from '../store.ts'
+import { refuseHalfMoved } from '../transfer.ts'
 import { PostgresCounters } from './counters.ts'
 import { PostgresDatabase, type PostgresOptions } from './database.ts'
 import { PostgresKeys } from './keys.ts'
 import { PostgresMessaging } from './messaging.ts'
 import { migrate, SCHEMA_VERSION, schemaVersion } from './migrations.ts'
+import { movingFrom } from './moves.ts'
 import { PostgresPurge } from './purge.ts'
 import { SQL } from './statements.ts'
 import { PostgresTallies } from './tallies.ts'
@@ -13,7 +15,8 @@ import { PostgresVerifications } from './verifications.ts'
 
 /**
  * Opens a Postgres store, bringing its schema up to date first. Rejects when the database cannot be reached or was
- * made by a newer version. `clock` stands for the database's own, in tests.
+ * made by a newer version, and with a `TransferError` when a move into it has not ended. `clock` stands for the
+ * database's own, in tests.
  */
 export async function openPostgres(
   options: PostgresOptions & { readonly retentionDays: number; readonly clock?: Clock },
@@ -23,6 +26,7 @@ export async function openPostgres(
   let clock: SyncedClock | undefined
   try {
     await migrate(db)
+    refuseHalfMoved(await movingFrom((sql) => db.read(sql)))
     clock = await SyncedClock.start(async () => readClock(db))
     const counters = new PostgresCounters(db, given)
     const purge = new PostgresPurge(db, given ?? clock, options.retentionDays)
@@ -58,6 +62,16 @@ async function readClock(db: PostgresDatabase): Promise<number> {
   const [row] = await db.read(SQL.now)
   if (!row) throw new Error('the database did not tell the time')
   return number(row, 't')
+}
+
+/** Brings a database's schema up to date, also that of one into which only a part has been moved. */
+export async function migratePostgres(url: string): Promise<void> {
+  const db = new PostgresDatabase({ url, poolSize: 1, prepare: false })
+  try {
+    await migrate(db)
+  } finally {
+    await db.close()
+  }
 }
 
 /** Tells how far a database's schema is, without changing it; 0 where there is none yet. */

@@ -9,6 +9,7 @@ import {
   type TransferRow,
   type TransferStore,
 } from '../transfer.ts'
+import { movingFrom } from './moves.ts'
 
 const CONNECT_TIMEOUT_SECONDS = 5
 /** What `pg_stat_activity` calls a server of ours, and what it calls this. */
@@ -98,10 +99,7 @@ class PostgresTransfer implements TransferStore {
   }
 
   async movingFrom(): Promise<string | undefined> {
-    const [made] = await this.#query(`SELECT to_regclass('countersign.moves') IS NOT NULL AS made`)
-    if (made?.['made'] !== true) return undefined
-    const [row] = await this.#query('SELECT source FROM countersign.moves')
-    return row && String(row['source'])
+    return movingFrom((sql) => this.#query(sql))
   }
 
   async begin(source: string): Promise<void> {

@@ -1,15 +1,19 @@
 import type { Clock } from '../../primitives/clock.ts'
 import type { Store } from '../store.ts'
+import { refuseHalfMoved } from '../transfer.ts'
 import { SqliteCounters } from './counters.ts'
 import { SqliteDatabase } from './database.ts'
 import { SqliteKeys } from './keys.ts'
 import { SqliteMessaging } from './messaging.ts'
 import { migrate, SCHEMA_VERSION, schemaVersion } from './migrations.ts'
+import { movingFrom } from './moves.ts'
 import { SqlitePurge } from './purge.ts'
 import { SqliteTallies } from './tallies.ts'
 import { SqliteVerifications } from './verifications.ts'
 
-/** Opens a SQLite store, bringing its schema up to date first. */
+/**
+ * Opens a SQLite store, bringing its schema up to date first. Throws a `TransferError` when a move into it has not ended.
+ */
 export function openSqlite(options: {
   readonly path: string
   readonly synchronous: 'full' | 'normal'
@@ -19,6 +23,7 @@ export function openSqlite(options: {
   const db = new SqliteDatabase(options.path, options.synchronous)
   try {
     migrate(db)
+    refuseHalfMoved(movingFrom(db))
     const purge = new SqlitePurge(db, options.clock, options.retentionDays)
     return {
       clock: options.clock,
@@ -35,6 +40,16 @@ export function openSqlite(options: {
   } catch (error) {
     db.close()
     throw error
+  }
+}
+
+/** Brings a file's schema up to date, also that of one into which only a part has been moved. */
+export function migrateSqlite(path: string): void {
+  const db = new SqliteDatabase(path, 'full')
+  try {
+    migrate(db)
+  } finally {
+    db.close()
   }
 }
 

@@ -1,5 +1,5 @@
 import { DatabaseSync } from 'node:sqlite'
-import { number, type Row } from '../rows.ts'
+import { number } from '../rows.ts'
 import {
   type ColumnKind,
   type Place,
@@ -9,6 +9,7 @@ import {
   type TransferRow,
   type TransferStore,
 } from '../transfer.ts'
+import { movingFrom } from './moves.ts'
 
 const BUSY_TIMEOUT_MS = 1_000
 const SQLITE_BUSY = 5
@@ -80,13 +81,11 @@ class SqliteTransfer implements TransferStore {
   }
 
   async movingFrom(): Promise<string | undefined> {
-    const made = this.#db.prepare(`SELECT name FROM sqlite_schema WHERE name = 'moves'`).get()
-    const row: Row | undefined = made && this.#db.prepare('SELECT source FROM moves').get()
-    return row === undefined ? undefined : String(row['source'])
+    return movingFrom(this.#db)
   }
 
   async begin(source: string): Promise<void> {
-    this.#db.exec('CREATE TABLE moves (source TEXT NOT NULL) STRICT')
+    this.#db.exec('CREATE TABLE IF NOT EXISTS moves (source TEXT NOT NULL) STRICT')
     this.#db.prepare('INSERT INTO moves (source) VALUES (?)').run(source)
   }
 

@@ -1,0 +1,101 @@
+import { Binary, type Document } from 'mongodb'
+import { type ColumnKind, type Table, toTransferRow, type TransferRow } from '../transfer.ts'
+import type { SendDocument } from './sends.ts'
+import { slotOf } from './verification-documents.ts'
+
+/**
+ * What a server keeps of a row beyond its columns. Sends come later, into the document of their owner, and take their
+ * places in `send_log`.
+ */
+export function toDocument(table: Table, row: TransferRow, retentionMs: number): Document {
+  const [key = ''] = table.key
+  const { [key]: _id, ...columns } = Object.fromEntries(
+    Object.entries(table.columns).map(([name, kind]) => [name, kept(kind, row[name] ?? null)]),
+  )
+  const at = (name: string) => Number(row[name])
+  switch (table.name) {
+    case 'verifications': {
+      const { service, phone, purpose } = row
+      const isPending = row['status'] === 'pending'
+      return {
+        _id,
+        ...columns,
+        guesses_left: at('guesses_max') - at('guesses'),
+        sends_left: at('sends_max') - at('sends'),
+        guessed_at: null,
+        slot: isPending ? slotOf(String(service), String(phone), String(purpose)) : _id,
+        claim_key: null,
+        send_log: [],
+        purge_at: new Date(at('created_at') + retentionMs),
+      }
+    }
+    case 'messages':
+      return { _id, ...columns, send_log: [], purge_at: new Date(at('created_at') + retentionMs) }
+    case 'counters':
+    case 'guess_budgets':
+      return { _id, hits: columns['hits'], purge_at: new Date(at('expires_at')) }
+    case 'claims':
+      // Of the verifications that are moved in, none has the key of a claim, so none is too old for this one.
+      return { _id, ...columns, made_at: 0, purge_at: new Date(at('expires_at')) }
+    default:
+      return { _id, ...columns }
+  }
+}
+
+/** The row that a document is for another database. */
+export function toRow(table: Table, document: Document): TransferRow {
+  const [key = ''] = table.key
+  const { _id, ...rest } = { ...document, ...ended(table, document), ...expiry(document) }
+  const columns = Object.entries(table.columns).map(([name, kind]) => [name, told(kind, rest[name])])
+  return toTransferRow(table, { ...Object.fromEntries(columns), [key]: _id })
+}
+
+/** The places of an owner's sends, in their order. */
+export function toSendRows(table: Table, owner: Document): readonly TransferRow[] {
+  let last = 0
+  return (owner['send_log'] as readonly SendDocument[]).map((send) => {
+    const { moved } = send
+    last = moved?.seq ?? last + 1
+    const leaseUntil = send.lease_until ?? moved?.lease_until ?? null
+    return toTransferRow(table, { ...send, owner: owner['_id'], seq: last, lease_until: leaseUntil })
+  })
+}
+
+/** A send inside its owner. */
+export function toSendDocument(row: TransferRow): Document {
+  const { owner: _owner, seq, lease_until: leaseUntil, ...columns } = row
+  // A lease that has a time is one that runs out; elsewhere a settled send keeps the last one it had.
+  const isSending = row['status'] === 'sending'
+  return {
+    ...columns,
+    lease_until: isSending ? leaseUntil : null,
+    moved: { seq, lease_until: isSending ? null : leaseUntil },
+  }
+}
+
+/** How a verification has ended that has no guess left, whether or not somebody has written it down. */
+function ended(table: Table, document: Document): Document {
+  const isLocked =
+    table.name === 'verifications' && document['status'] === 'pending' && document['guesses_left'] <= 0
+  return isLocked ? { status: 'locked', decided_at: document['guessed_at'] } : {}
+}
+
+/** When a document ends that does nothing else at that time. */
+function expiry({ expires_at: own, purge_at: purgeAt }: Document): Document {
+  return own === undefined && purgeAt instanceof Date ? { expires_at: purgeAt.getTime() } : {}
+}
+
+/** A column's value as a document keeps it. */
+function kept(kind: ColumnKind, value: string | number | null): unknown {
+  if (value === null) return null
+  if (kind === 'bytes') return new Binary(Buffer.from(String(value), 'hex'))
+  if (kind === 'hits') return value === '' ? [] : String(value).split(',').map(Number)
+  return value
+}
+
+/** A value of a document as it is handed over; a hit without the label that tells it from others of its time. */
+function told(kind: ColumnKind, value: unknown): unknown {
+  if (kind === 'bytes' && value instanceof Binary) return Buffer.from(value.value()).toString('hex')
+  if (kind === 'hits' && Array.isArray(value)) return value.map(Math.floor).join()
+  return value
+}

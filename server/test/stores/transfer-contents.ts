@@ -1,0 +1,185 @@
+import type { Counter } from '../../src/limits/counters.ts'
+import type { SendOutcome } from '../../src/messaging/store.ts'
+import { makeId } from '../../src/primitives/ids.ts'
+import type { Store } from '../../src/stores/store.ts'
+import type { Draft } from '../../src/verify/store.ts'
+import { draft } from '../conformance/verify-store.ts'
+import type { FakeClock } from '../fake-clock.ts'
+
+export const RIGHT = Buffer.alloc(32, 7)
+export const WRONG = Buffer.alloc(32, 8)
+export const BUDGET = { name: 'wrong_checks_per_phone_day', limit: 4, windowSeconds: 86_400 }
+export const LIFE = { leaseSeconds: 30, keepSeconds: 86_400 }
+export const FIVE: Counter = { key: 'sends:five', rules: [{ name: 'five', limit: 5, windowSeconds: 3600 }] }
+export const GIVEN: Counter = { key: 'sends:given', rules: [{ name: 'one', limit: 1, windowSeconds: 3600 }] }
+const COUNTERS = [FIVE, GIVEN]
+
+/** A number for every fate. */
+export const TO = {
+  guessed: '+14155552671',
+  sent: '+14155552672',
+  spent: '+14155552673',
+  locked: '+14155552674',
+  approved: '+14155552675',
+  canceled: '+14155552676',
+  failed: '+14155552677',
+  blocked: '+14155552678',
+  late: '+14155552679',
+  tied: '+14155552680',
+  over: '+14155552681',
+  other: '+14155552682',
+}
+
+const ACCEPTED: SendOutcome = {
+  status: 'accepted',
+  error: null,
+  ref: 'SM1',
+  vendorCode: null,
+  price: { amount: '0.0079', currency: 'USD' },
+}
+const REFUSED: SendOutcome = {
+  status: 'refused',
+  error: 'unavailable',
+  ref: null,
+  vendorCode: '20429',
+  price: null,
+}
+
+export type Fate = keyof typeof TO
+
+/** What was made, by what it is for. */
+export type Made = {
+  readonly ids: Readonly<Record<Fate, string>>
+  readonly messages: readonly string[]
+  readonly keys: readonly { readonly id: string; readonly hash: string }[]
+  /** Sends that a process left when it died. */
+  readonly left: readonly string[]
+}
+
+let sendNumber = 0
+export const planned = () => ({ id: `snd_${++sendNumber}`, provider: 'twilio', channel: 'sms' as const })
+
+/** Judges a guess; gives its reason. */
+export async function guess(store: Store, id: string, digest = WRONG): Promise<string | undefined> {
+  const budget = BUDGET
+  const all = { id, service: 'default', digests: [digest], budget, unlimited: [] }
+  return (await store.verifications.judge(all))?.reason
+}
+
+/** Fills a store with something of every kind, by the verbs of a server. */
+export async function fill(store: Store, clock: FakeClock): Promise<Made> {
+  const { verifications, messaging } = store
+  const ids = {} as Record<Fate, string>
+  const open = async (fate: Fate, changes: Partial<Draft> = {}) => {
+    clock.advanceMs(3)
+    const { verification } = await verifications.open(draft(clock, { to: TO[fate], ...changes }))
+    ids[fate] = verification.id
+    return verification.id
+  }
+  const keys = [
+    { id: makeId('key_', clock.now()), hash: 'aa'.repeat(32), kind: 'secret', origins: [] },
+    {
+      id: makeId('key_', clock.now() + 1),
+      hash: 'bb'.repeat(32),
+      kind: 'publishable',
+      origins: ['https://é'],
+    },
+  ] as const
+  for (const [at, key] of keys.entries()) {
+    const revokedAt = at === 0 ? null : clock.now()
+    await store.keys.insert({
+      ...key,
+      service: 'default',
+      hint: 'sk_0123456',
+      createdAt: clock.now(),
+      revokedAt,
+    })
+  }
+
+  const metadata = { note: 'é "x"\n' }
+  const settled = planned()
+  const guessed = { send: settled, metadata, nonce: 'n', locale: 'pt-BR', service: 'default' } as const
+  await messaging.settleSend({ owner: await open('guessed', guessed), id: settled.id, fence: 1 }, ACCEPTED)
+  await guess(store, ids.guessed)
+  await guess(store, ids.guessed)
+
+  // Two that were refused, and a third on its way when the process died.
+  const [first, second, third, last] = [planned(), planned(), planned(), planned()]
+  const owner = await open('sent', { send: first })
+  for (const [send, next] of [
+    [first, second],
+    [second, third],
+  ] as const) {
+    await messaging.settleSend({ owner, id: send.id, fence: 1 }, REFUSED)
+    await messaging.recordSend(owner, next)
+  }
+
+  await open('spent')
+  for (let n = 0; n < BUDGET.limit; n++) await guess(store, ids.spent)
+  await open('locked', { guessesMax: 3 })
+  for (let n = 0; n < 3; n++) await guess(store, ids.locked)
+  await open('approved')
+  await guess(store, ids.approved, RIGHT)
+  await verifications.cancel(await open('canceled', { send: last, sendsMax: 1 }))
+  await messaging.settleSend({ owner: ids.canceled, id: last.id, fence: 1 }, ACCEPTED)
+  await verifications.fail(await open('failed', { service: 'other' }))
+  await open('blocked', { status: 'blocked', decision: 'block:country' })
+  await open('over', { ttlSeconds: 1 })
+
+  await verifications.claim('answered', 'f', LIFE)
+  await verifications.settleClaim('answered', '{"id":1}')
+  // Given up and claimed again: what was opened under it before is not its own.
+  await verifications.claim('left', 'f', LIFE)
+  await open('other', { claimKey: 'left' })
+  await verifications.releaseClaim('left', { unlessOpened: false })
+  clock.advanceMs(3)
+  await verifications.claim('left', 'f', LIFE)
+  await verifications.claim('opened', 'f', LIFE)
+  await open('tied', { claimKey: 'opened' })
+  clock.advance(LIFE.leaseSeconds + 1)
+  await verifications.claim('busy', 'f', LIFE)
+
+  const messages: string[] = []
+  const left = [third.id]
+  for (let n = 0; n < 5; n++) {
+    const send = planned()
+    const id = makeId('msg_', clock.now() + n)
+    const rest = { to: TO.guessed, channel: 'sms', template: n === 0 ? 'notice' : null, segments: 1 } as const
+    await messaging.openMessage({ id, service: 'default', ...rest }, send)
+    if (n === 3) left.push(send.id)
+    else await messaging.settleSend({ owner: id, id: send.id, fence: 1 }, ACCEPTED)
+    messages.push(id)
+  }
+  await open('late', { send: planned(), sendsMax: 2, ttlSeconds: 3600, guessesMax: 3 })
+  await guess(store, ids.late)
+  left.push(`snd_${sendNumber}`)
+
+  // Two in one millisecond, one of which came to nothing.
+  for (let n = 0; n < 3; n++) await store.counters.take([FIVE])
+  const given = await store.counters.take([FIVE, GIVEN])
+  if (given.ok) await store.counters.give(given)
+  return { ids, messages, keys, left }
+}
+
+/** All that a server tells of what it keeps. */
+export async function picture(store: Store, { ids, messages, keys }: Made) {
+  const { verifications, messaging } = store
+  const sends = []
+  for (const owner of [...Object.values(ids), ...messages]) sends.push(await messaging.sendsOf(owner))
+  const budgets = []
+  for (const to of Object.values(TO)) budgets.push(await verifications.budget(to, BUDGET))
+  const page = await messaging.messages({ service: 'default', limit: 3 })
+  const cursor = page.nextCursor ?? ''
+  return {
+    sends,
+    budgets,
+    verifications: await verifications.list({ service: 'default', limit: 100 }),
+    others: await verifications.list({ service: 'other', limit: 100 }),
+    ofNumber: await verifications.list({ service: 'default', limit: 100, to: TO.sent }),
+    approved: await verifications.latestApproved('default', TO.approved),
+    situation: await verifications.situation('default', TO.guessed, 'verify'),
+    messages: [page, await messaging.messages({ service: 'default', limit: 3, cursor })],
+    counters: await store.counters.peek(COUNTERS),
+    keys: [await store.keys.list(), await store.keys.findByHash(keys[0]?.hash ?? '')],
+  }
+}
