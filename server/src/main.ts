@@ -3,6 +3,7 @@ import { randomInt } from 'node:crypto'
 import { keptDevKeys, keptSecret, type DevKeys } from './boot.ts'
 import type { Config } from './config.ts'
 import { type App, buildApp } from './http/app.ts'
+import { beginAtZero } from './http/known-labels.ts'
 import { makeMetrics, type Metrics, type ShareFigures } from './http/metrics.ts'
 import type { Services } from './http/services.ts'
 import { Keys } from './keys/keys.ts'
@@ -16,6 +17,7 @@ import { type KeyRing, makeKeyRing } from './primitives/secrets.ts'
 import { makeInbox } from './providers/inbox.ts'
 import { openStorage, type Storage } from './storage.ts'
 import type { Store } from './stores/store.ts'
+import { type VerbObserver, watchStore } from './stores/watched.ts'
 import { WrongRateAlarm } from './verify/alarm.ts'
 import type { VerifySettings } from './verify/deps.ts'
 import { Rules } from './verify/rules.ts'
@@ -132,9 +134,11 @@ async function composeOn(
   },
 ): Promise<Countersign> {
   const { config, overrides, log, metrics, ring } = parts
-  const { store, counters, clock } = storage
+  const { clock } = storage
+  const { store, counters } = watchStore(storage, storeObserver(metrics))
   const inbox = config.messaging.providers.includes('mock') ? makeInbox(clock) : undefined
   const providers = overrides.providers ?? (await makeProviders(config, inbox))
+  beginAtZero(metrics, providers)
   const keys = new Keys(store.keys, clock, config.secrets.apiKeys)
   const devKeys = await developmentKeys(config, keys)
   const messenger = new Messenger({
@@ -278,6 +282,17 @@ function observer(metrics: Metrics, log: Logger): SendObserver {
       { send: send.id, owner: send.owner, provider: send.provider, outcome, vendor_code: vendorCode },
       'send not accepted',
     )
+  }
+}
+
+function storeObserver(metrics: Metrics): VerbObserver {
+  return (part, verb) => {
+    const took = metrics.storeSeconds.labels(part, verb)
+    const failures = metrics.storeFailures.labels(part)
+    return (seconds, isDown) => {
+      took.observe(seconds)
+      if (isDown) failures.inc()
+    }
   }
 }
 

@@ -5,6 +5,7 @@ import type { Config } from '../config.ts'
 import { banner } from './banner.ts'
 import { messageOf, settingsOrExit, storeProblem } from './run.ts'
 import { DRAIN_MS, listenProblem, startServer, WAIT_MS } from './server.ts'
+import { warnOfTimeout } from './timeout-warning.ts'
 
 export const serve = defineCommand({
   meta: {
@@ -44,6 +45,7 @@ async function serveAlone(config: Config): Promise<void> {
   const server = await startServer(config, { waitMs: WAIT_MS })
   const { countersign, port } = server
   countersign.log.info({ port, host: config.http.host }, 'listening')
+  void warnOfTimeout(config, countersign.log)
   if (config.dev.mode) console.log(banner(config, port, countersign.devKeys))
   closeWithGrace({ delay: DRAIN_MS, logger: false }, ({ err }) => server.drain(err))
 }

@@ -1,4 +1,4 @@
-import { AggregatorRegistry } from 'prom-client'
+import { AggregatorRegistry, Counter, Registry } from 'prom-client'
 import type { Figures, FromWorker, ToWorker } from './worker-messages.ts'
 
 /** How long a worker may take to tell its figures; one that is later is told of as it was at the last scrape. */
@@ -12,6 +12,13 @@ const ENDED_MAX = 8
 export class SupervisorFigures {
   readonly #live = new Map<number, Figures>()
   readonly #waiting = new Map<number, { missing: Set<number>; done: () => void }>()
+  /** What the supervisor counts itself; each worker has the same counter, at 0. */
+  readonly #own = new Registry()
+  readonly #restarts = new Counter({
+    name: 'countersign_worker_restarts_total',
+    help: 'Workers that ended and were replaced.',
+    registers: [this.#own],
+  })
   #ended: readonly Figures[] = []
   #round = 0
 
@@ -30,7 +37,7 @@ export class SupervisorFigures {
       })
       this.#waiting.delete(round)
     }
-    return join([...this.#ended, ...this.#live.values()]).metrics()
+    return join([...this.#ended, ...this.#live.values(), await this.#own.getMetricsAsJSON()]).metrics()
   }
 
   /** Takes what a worker told. */
@@ -50,6 +57,11 @@ export class SupervisorFigures {
     const many = this.#ended
     const one = await join(many).getMetricsAsJSON()
     this.#ended = [one, ...this.#ended.slice(many.length)]
+  }
+
+  /** A worker ended that another takes the place of. */
+  restarted(): void {
+    this.#restarts.inc()
   }
 
   #arrived(worker: number, round: number): void {

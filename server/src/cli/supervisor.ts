@@ -8,6 +8,7 @@ import { prepare } from '../main.ts'
 import { banner } from './banner.ts'
 import { WAIT_MS } from './server.ts'
 import { SupervisorFigures } from './supervisor-figures.ts'
+import { warnOfTimeout } from './timeout-warning.ts'
 import { type FromWorker, isFromWorker, type ToWorker } from './worker-messages.ts'
 
 /** A worker that has been up for so long has started well; one that ends sooner has not. */
@@ -16,15 +17,26 @@ const SETTLED_MS = 10_000
 const EARLY_ENDS_MAX = 5
 const RESTART_MS = 250
 const RESTART_MAX_MS = 30_000
+/** A worker that does not answer for so long hangs, and in it is asked so often. */
+const HUNG_MS = 30_000
+const PINGS = 6
 /** A little more than the workers give themselves, and less than ten seconds. */
 const STOP_MS = 9_800
 
-/** Starts workers on one port and keeps so many running; resolves when all are up, and ends the process with them. */
-export async function supervise(config: Config, count: number, args: readonly string[]): Promise<void> {
+/**
+ * Starts workers on one port and keeps so many running, in the place of those that end or that answer nothing for
+ * `hungMs` milliseconds; ends the process with them.
+ */
+export async function supervise(
+  config: Config,
+  count: number,
+  args: readonly string[],
+  { hungMs = HUNG_MS }: { readonly hungMs?: number } = {},
+): Promise<void> {
   const log = makeLog(config)
   const devKeys = await prepare(config, log, WAIT_MS)
   cluster.setupPrimary({ args: [...args] })
-  const supervisor = new Supervisor(config, count, log, devKeys)
+  const supervisor = new Supervisor(config, count, log, devKeys, hungMs)
   closeWithGrace(
     {
       delay: STOP_MS,
@@ -39,15 +51,25 @@ export async function supervise(config: Config, count: number, args: readonly st
     },
   )
   supervisor.start()
+  void warnOfTimeout(config, log)
 }
 
-type State = { readonly worker: Worker; isUp: boolean; settled: boolean; reason?: string }
+type State = {
+  readonly worker: Worker
+  isUp: boolean
+  settled: boolean
+  /** How often it was asked since it last answered. */
+  unanswered: number
+  isHung: boolean
+  reason?: string
+}
 
 class Supervisor {
   readonly #config: Config
   readonly #count: number
   readonly #log: Logger
   readonly #devKeys: DevKeys | undefined
+  readonly #hungMs: number
   readonly #figures = new SupervisorFigures()
   readonly #workers = new Map<number, State>()
   readonly #restarts = new Set<NodeJS.Timeout>()
@@ -55,21 +77,25 @@ class Supervisor {
   #wasUp = false
   #isStopping = false
   #stopped: () => void = () => {}
+  #asking: NodeJS.Timeout | undefined
 
-  constructor(config: Config, count: number, log: Logger, devKeys: DevKeys | undefined) {
+  constructor(config: Config, count: number, log: Logger, devKeys: DevKeys | undefined, hungMs: number) {
     this.#config = config
     this.#count = count
     this.#log = log
     this.#devKeys = devKeys
+    this.#hungMs = hungMs
   }
 
   start(): void {
     for (let n = 0; n < this.#count; n++) this.#fork()
+    this.#asking = setInterval(() => this.#askAll(), this.#hungMs / PINGS).unref()
   }
 
   /** Lets every worker finish what it does; resolves when all have ended. */
   async stop(): Promise<void> {
     this.#isStopping = true
+    clearInterval(this.#asking)
     for (const restart of this.#restarts) clearTimeout(restart)
     const stopped = new Promise<void>((resolve) => (this.#stopped = resolve))
     if (this.#workers.size === 0) return
@@ -84,7 +110,7 @@ class Supervisor {
 
   #fork(): void {
     const worker = cluster.fork()
-    const state: State = { worker, isUp: false, settled: false }
+    const state: State = { worker, isUp: false, settled: false, unanswered: 0, isHung: false }
     this.#workers.set(worker.id, state)
     worker.on('message', (message: unknown) => {
       if (isFromWorker(message)) this.#hear(state, message)
@@ -101,6 +127,9 @@ class Supervisor {
         break
       case 'failed':
         state.reason = message.reason
+        break
+      case 'pong':
+        state.unanswered = 0
         break
       case 'figures':
         this.#figures.take(worker.id, message)
@@ -127,6 +156,23 @@ class Supervisor {
     if (this.#config.dev.mode) console.log(banner(this.#config, port, this.#devKeys))
   }
 
+  /**
+   * Asks every worker that is up whether it still does anything, and ends one that has not answered so often. That is
+   * counted in our own turns and not in time: while this process was held up itself, as by a machine that slept, it
+   * asked nobody, and an answer that is there is read before the next turn.
+   */
+  #askAll(): void {
+    for (const state of this.#workers.values()) {
+      if (!state.isUp) continue
+      if (state.unanswered >= PINGS) {
+        state.isHung = true
+        state.worker.process.kill('SIGKILL')
+      }
+      state.unanswered++
+      tell(state.worker, { countersign: 'ping' })
+    }
+  }
+
   #ended(state: State, how: string): void {
     const { worker } = state
     this.#workers.delete(worker.id)
@@ -135,13 +181,15 @@ class Supervisor {
       if (this.#workers.size === 0) this.#stopped()
       return
     }
-    const reason = state.reason ?? how
+    const hung = `it did not answer for ${this.#hungMs / 1000} s and was killed`
+    const reason = state.reason ?? (state.isHung ? hung : how)
     if (!state.settled) this.#earlyEnds++
     // What keeps a first worker from starting will keep the next one too; and there is nobody to serve meanwhile.
     const isHopeless = !this.#wasUp && state.reason !== undefined
     const isLast = ![...this.#workers.values()].some(({ settled }) => settled)
     if (isHopeless || (this.#earlyEnds >= EARLY_ENDS_MAX && isLast)) return this.#giveUp(reason)
     this.#log.error({ worker: worker.id, reason }, 'a worker ended; another takes its place')
+    this.#figures.restarted()
     const pause = state.settled
       ? 0
       : Math.min(RESTART_MAX_MS, RESTART_MS * 2 ** Math.min(this.#earlyEnds, 10))

@@ -11,10 +11,13 @@ export type FromWorker =
   | { readonly countersign: 'figures'; readonly round: number; readonly figures: Figures }
   /** Somebody scrapes it: the figures of all are wanted. */
   | { readonly countersign: 'scrape'; readonly id: number }
+  /** It heard the last `ping`. */
+  | { readonly countersign: 'pong' }
 
 /** What a supervisor tells a worker. */
 export type ToWorker =
   | { readonly countersign: 'stop' }
+  | { readonly countersign: 'ping' }
   | { readonly countersign: 'tell figures'; readonly round: number }
   | { readonly countersign: 'scraped'; readonly id: number; readonly text: string }
 

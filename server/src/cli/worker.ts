@@ -21,15 +21,17 @@ export const worker = defineCommand({
   },
 })
 
+type Tell = (message: FromWorker) => Promise<void>
+
 async function work(config: Config, self: Worker): Promise<void> {
   // Resolves when it is on its way; a supervisor that is gone needs no answer.
-  const tell = (message: FromWorker) =>
+  const tell: Tell = (message) =>
     new Promise<void>((resolve) => {
       if (process.connected) process.send?.(message, () => resolve())
       else resolve()
     })
   const figures = new WorkerFigures(tell)
-  const stopped = untilStopped(self, figures)
+  const stopped = untilStopped(self, figures, tell)
   const starting = startServer(config, {
     worker: self.id,
     waitMs: WAIT_MS,
@@ -58,11 +60,12 @@ async function work(config: Config, self: Worker): Promise<void> {
 }
 
 /** Resolves when the supervisor says so, when it is gone, or when somebody ends this one process. */
-function untilStopped(self: Worker, figures: WorkerFigures): Promise<void> {
+function untilStopped(self: Worker, figures: WorkerFigures, tell: Tell): Promise<void> {
   return new Promise((resolve) => {
     process.on('message', (message: unknown) => {
       if (!isToWorker(message)) return
       if (message.countersign === 'stop') resolve()
+      else if (message.countersign === 'ping') void tell({ countersign: 'pong' })
       else if (message.countersign === 'scraped') figures.answer(message)
       else void figures.send(message.round)
     })

@@ -1,6 +1,10 @@
 import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client'
+import { VERSION } from '../version.ts'
+import { makeReadiness } from './readiness.ts'
 
 const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
+/** A store gives a call up after two or three seconds. */
+const STORE_SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5]
 
 /** What Prometheus may scrape. No label holds a number, an id or a code: labels are words from our own lists. */
 export type Metrics = ReturnType<typeof makeMetrics>
@@ -16,6 +20,15 @@ export function makeMetrics(share: ShareFigures = (own) => () => own.metrics()) 
   const registry = new Registry()
   collectDefaultMetrics({ register: registry })
   const registers = [registry]
+  const build = new Gauge({
+    name: 'countersign_build_info',
+    help: 'Always 1; the labels tell the release and the Node that runs it.',
+    labelNames: ['version', 'node'],
+    // Several processes are one build.
+    aggregator: 'max',
+    registers,
+  })
+  build.labels(VERSION, process.versions.node).set(1)
   return {
     registry: { contentType: registry.contentType, metrics: share(registry) },
     starts: new Counter({
@@ -67,6 +80,26 @@ export function makeMetrics(share: ShareFigures = (own) => () => own.metrics()) 
       help: '1 while most checks over the whole service are wrong guesses, which is what guessing looks like.',
       // Of several processes: whether any of them rings.
       aggregator: 'max',
+      registers,
+    }),
+    ready: makeReadiness(registers),
+    storeFailures: new Counter({
+      name: 'countersign_store_failures_total',
+      help: 'Calls of the store, or of the limiter where that is a Redis, that failed because it was out of reach.',
+      labelNames: ['part'],
+      registers,
+    }),
+    storeSeconds: new Histogram({
+      name: 'countersign_store_seconds',
+      help: 'How long calls of the store and of the limiter took, by their verb.',
+      labelNames: ['part', 'verb'],
+      buckets: STORE_SECONDS,
+      registers,
+    }),
+    // Only a supervisor counts here (`cli/supervisor-figures.ts`): a process by itself has it at 0.
+    workerRestarts: new Counter({
+      name: 'countersign_worker_restarts_total',
+      help: 'Workers that ended and were replaced.',
       registers,
     }),
   }

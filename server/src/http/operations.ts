@@ -47,7 +47,13 @@ export function registerOperations(app: App, services: Services): void {
   app.get('/healthz', { config, schema: alive }, () => ({ status: 'ok' as const }))
 
   app.get('/readyz', { config, schema: ready }, async () => {
-    await services.ready()
+    try {
+      await services.ready()
+    } catch (error) {
+      services.metrics.ready.tell(false)
+      throw error
+    }
+    services.metrics.ready.tell(true)
     return { status: 'ready' as const }
   })
 

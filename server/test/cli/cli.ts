@@ -60,9 +60,12 @@ export async function execute(program: string, args: readonly string[], place: P
   return exited.finally(() => clearTimeout(late))
 }
 
-/** Runs `countersign serve …` on a free port until it listens; rejects with what it printed when it does not. */
-export async function serve(args: readonly string[], place: Place): Promise<Serving> {
-  const { child, exited, stdout } = launch(process.execPath, [MAIN, 'serve', ...args], {
+/**
+ * Runs `countersign serve …`, or another program that takes its place, on a free port until it listens; rejects with
+ * what it printed when it does not.
+ */
+export async function serve(args: readonly string[], place: Place, main = MAIN): Promise<Serving> {
+  const { child, exited, stdout } = launch(process.execPath, [main, 'serve', ...args], {
     ...place,
     env: { PORT: '0', ...place.env },
   })

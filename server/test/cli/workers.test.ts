@@ -82,6 +82,8 @@ describeWith('postgres', 'two workers', () => {
     process.kill(victim, 'SIGKILL')
     await until(() => workersOf(server).length === 3)
     expect(await count()).toBe(30)
+    expect(await figure(server, 'countersign_worker_restarts_total', '')).toBe(1)
+    expect(await figure(server, 'countersign_build_info', '')).toBe(1)
     await Promise.all(Array.from({ length: 10 }, () => get(server, '/healthz')))
     for (let scrape = 0; scrape < 4; scrape++) expect(await count()).toBe(40)
     await server.stop()

@@ -186,6 +186,9 @@ await describeWithProgram('prometheus', 'Prometheus, scraping a real server', ()
       ['countersign_errors_total', ['code']],
       ['countersign_request_duration_seconds_count', ['method', 'route', 'status']],
       ['countersign_send_duration_seconds_bucket', ['provider', 'le']],
+      ['countersign_store_seconds_bucket', ['part', 'verb', 'le']],
+      ['countersign_store_failures_total', ['part']],
+      ['countersign_build_info', ['version', 'node']],
     ] as const) {
       const { result } = await ask(metric)
       for (const label of labels) expect(Object.keys(result[0]?.metric ?? {}), metric).toContain(label)
@@ -197,11 +200,16 @@ await describeWithProgram('prometheus', 'Prometheus, scraping a real server', ()
       ['countersign_checks_total', 'reason', 'wrong_code'],
       ['countersign_starts_total', 'outcome', 'opened'],
       ['countersign_starts_total', 'outcome', 'blocked'],
+      ['countersign_store_failures_total', 'part', 'store'],
+      ['countersign_store_failures_total', 'part', 'limiter'],
     ] as const)
       expect((await ask(`${metric}{${label}="${value}"}`)).result, `${metric} ${value}`).not.toEqual([])
   })
 
   test('every query of the dashboard has data', async () => {
+    // Readiness is told for a minute after it was asked for.
+    await server.call('GET', '/readyz')
+    await isTold('countersign_ready == 1')
     expect(queries.length).toBeGreaterThan(12)
     for (const { title, expr } of queries) {
       const { error, result } = await ask(expr)

@@ -8,9 +8,9 @@ import type { Row } from '../rows.ts'
 import { LEAST_MS, Turns } from './turns.ts'
 
 /** The server gives a statement up after this, so that a slow one is an answer and not a wait. */
-const STATEMENT_TIMEOUT_MS = 2_000
+export const STATEMENT_TIMEOUT_MS = 2_000
 /** We give it up after this, the wait for a connection and every new try included. */
-const ANSWER_MS = 2_500
+export const ANSWER_MS = 2_500
 const CONNECT_TIMEOUT_SECONDS = 2
 /** How soon a lost connection is tried again. */
 const RECONNECT_SECONDS = 0.1

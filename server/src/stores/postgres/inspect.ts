@@ -1,6 +1,7 @@
 import postgres, { type Sql } from 'postgres'
 import { number, text } from '../rows.ts'
 import type { Finding } from '../store.ts'
+import { ANSWER_MS, STATEMENT_TIMEOUT_MS } from './database.ts'
 
 const CONNECT_TIMEOUT_SECONDS = 2
 
@@ -27,10 +28,40 @@ export async function inspectPostgres(inspected: Inspected): Promise<readonly Fi
       ...(isPooled
         ? [poolerFinding(inspected.prepare)]
         : [poolFinding(inspected, number(row, 'connections'))]),
+      await inspectStatementTimeout(inspected),
       ...durabilityFindings(text(row, 'fsync'), text(row, 'commit')),
     ]
   } finally {
     await sql.end({ timeout: 1 })
+  }
+}
+
+/**
+ * Looks whether Postgres gives up a statement of the server's in time: asks in a session that begins as the server's
+ * own do. Rejects when it cannot be reached.
+ */
+export async function inspectStatementTimeout({
+  url,
+  prepare,
+}: Pick<Inspected, 'url' | 'prepare'>): Promise<Finding> {
+  const sql = connect(url, prepare ? { statement_timeout: STATEMENT_TIMEOUT_MS } : {})
+  try {
+    const [row] = await sql`
+      SELECT setting::int AS ms, format('ALTER ROLE %I SET statement_timeout = ''2s''', session_user) AS command
+      FROM pg_settings WHERE name = 'statement_timeout'`
+    if (!row) throw new Error('the database did not tell its statement_timeout')
+    return timeoutFinding(number(row, 'ms'), text(row, 'command'))
+  } finally {
+    await sql.end({ timeout: 1 })
+  }
+}
+
+function timeoutFinding(ms: number, command: string): Finding {
+  const seconds = `${ms / 1_000} s`
+  if (ms > 0 && ms <= ANSWER_MS) return { level: 'ok', detail: `statements are given up after ${seconds}` }
+  return {
+    level: 'note',
+    detail: `statement_timeout is ${ms === 0 ? 'off' : seconds}, so statements that wait for a lock pile up in the database after we have given them up: run ${command}; connections that are open keep what they have, so restart the server, or let the proxy connect anew (PgBouncer: RECONNECT)`,
   }
 }
 
@@ -82,7 +113,7 @@ function durabilityFindings(fsync: string, commit: string): Finding[] {
   return notes
 }
 
-function connect(url: string): Sql {
+function connect(url: string, asked: { readonly statement_timeout?: number } = {}): Sql {
   return postgres(url, {
     max: 1,
     // Through a proxy neither a prepared statement nor a question about types may be possible.
@@ -90,6 +121,6 @@ function connect(url: string): Sql {
     fetch_types: false,
     connect_timeout: CONNECT_TIMEOUT_SECONDS,
     onnotice: () => {},
-    connection: { application_name: 'countersign doctor' },
+    connection: { application_name: 'countersign doctor', ...asked },
   })
 }

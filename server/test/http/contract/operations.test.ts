@@ -1,10 +1,14 @@
+import { readFileSync } from 'node:fs'
 import { importJWK } from 'jose'
 import { describe, expect, test } from 'vitest'
 import { STATUS } from '../../../src/http/errors.ts'
+import { LIMITS } from '../../../src/http/known-labels.ts'
 import { openSqlite } from '../../../src/stores/sqlite/store.ts'
 import type { Store } from '../../../src/stores/store.ts'
+import { PURPOSES } from '../../../src/verify/verification.ts'
+import { VERSION } from '../../../src/version.ts'
 import { FakeClock } from '../../fake-clock.ts'
-import { phoneOf, startServer } from '../../helpers/server.ts'
+import { phoneOf, startServer, type TestServer } from '../../helpers/server.ts'
 import { check, start, type WireProblem } from '../../helpers/wire.ts'
 
 /** A store that can be taken away. */
@@ -16,6 +20,12 @@ function makeMortalStore(): Store & { kill(): void } {
     clock: new FakeClock(),
   })
   return { ...real, kill: () => void real.close() }
+}
+
+/** The lines of `/metrics` that begin so. */
+async function lines(server: TestServer, name: string): Promise<readonly string[]> {
+  const { text } = await server.api('GET', '/metrics', { key: 'none' })
+  return text.split('\n').filter((line) => line.startsWith(name))
 }
 
 describe('GET /healthz, /readyz', () => {
@@ -80,6 +90,87 @@ describe('GET /metrics', () => {
     expect(text).toContain('countersign_starts_total{purpose="verify",outcome="opened"} 1')
     expect(text).toContain('countersign_checks_total{reason="approved"} 1')
     for (const secret of [id, code, phoneOf(0), 'ver_x', server.sk]) expect(text).not.toContain(secret)
+  })
+
+  test('tells the release and the Node that runs it', async () => {
+    const server = await startServer()
+    expect(await lines(server, 'countersign_build_info')).toEqual([
+      `countersign_build_info{version="${VERSION}",node="${process.versions.node}"} 1`,
+    ])
+  })
+
+  test('every counter whose labels are known begins at 0, so that its first event is a change', async () => {
+    const server = await startServer()
+    for (const [name, count] of [
+      ['countersign_starts_total', PURPOSES.length * 4],
+      ['countersign_checks_total', 8],
+      ['countersign_sends_total', 9 * server.inbox.provider.channels.length],
+      ['countersign_limited_total', LIMITS.length],
+      ['countersign_errors_total', Object.keys(STATUS).length],
+      ['countersign_store_failures_total', 2],
+      ['countersign_worker_restarts_total', 1],
+    ] as const) {
+      const found = await lines(server, name)
+      expect([name, found.length]).toEqual([name, count])
+      expect(found.filter((line) => !line.endsWith(' 0'))).toEqual([])
+    }
+    // What happens is counted on series that were there, and makes none besides.
+    const counters = async () =>
+      (await lines(server, 'countersign_')).filter((line) => /_total[{ ]/.test(line))
+    const before = (await counters()).length
+    const { id, code } = await start(server, phoneOf(0))
+    await check(server, id, code)
+    await server.api('POST', '/v1/verifications', { body: { to: phoneOf(0) } })
+    await server.api('POST', '/v1/verifications', { body: { to: phoneOf(0) } })
+    await server.api('GET', '/v1/verifications/ver_x')
+    const after = await counters()
+    expect(after).toHaveLength(before)
+    expect(after.filter((line) => !line.endsWith(' 0')).length).toBeGreaterThan(5)
+  })
+
+  test('knows every limit that the manual lists', () => {
+    const manual = readFileSync(new URL('../../../../docs/limits.md', import.meta.url), 'utf8')
+    const [list = ''] = manual.split('\n## Whose address')
+    expect([...list.matchAll(/^\| `(\w+)` \|/gm)].map(([, name]) => name)).toEqual([...LIMITS])
+  })
+
+  test('tells how long the store took, by verb, of what a request does and of what nobody asked for', async () => {
+    const server = await startServer()
+    const { id, code } = await start(server, phoneOf(0))
+    await check(server, id, code)
+    const counts = await lines(server, 'countersign_store_seconds_count')
+    expect(counts).toContain('countersign_store_seconds_count{part="store",verb="judge"} 1')
+    expect(counts).toContain('countersign_store_seconds_count{part="store",verb="open"} 1')
+    expect(counts).toContain('countersign_store_seconds_count{part="store",verb="take"} 1')
+    const sums = await lines(server, 'countersign_store_seconds_sum')
+    for (const line of sums) expect(Number(line.split(' ').at(-1))).toBeGreaterThan(0)
+  })
+
+  test('counts what failed because the store was out of reach, and tells the last readiness', async () => {
+    const store = makeMortalStore()
+    const server = await startServer({ overrides: { store } })
+    const failures = () => lines(server, 'countersign_store_failures_total')
+    const ready = () => lines(server, 'countersign_ready')
+    // Nobody has asked.
+    expect(await ready()).toEqual([])
+    await server.api('GET', '/readyz', { key: 'none' })
+    expect(await ready()).toEqual(['countersign_ready 1'])
+    // A refusal that has another reason is none of the store's.
+    await server.api('GET', '/v1/verifications/ver_0000000000000000000000000')
+    expect(await failures()).toEqual([
+      'countersign_store_failures_total{part="store"} 0',
+      'countersign_store_failures_total{part="limiter"} 0',
+    ])
+    store.kill()
+    await server.api('GET', '/readyz', { key: 'none' })
+    expect(await ready()).toEqual(['countersign_ready 0'])
+    for (const path of ['/v1/verifications', '/v1/messages'])
+      expect((await server.api('GET', path)).status).toBe(503)
+    expect((await server.api('POST', '/v1/verifications', { body: { to: phoneOf(0) } })).status).toBe(503)
+    expect(await failures()).toEqual([
+      'countersign_store_failures_total{part="store"} 3',
+      'countersign_store_failures_total{part="limiter"} 0',
+    ])
   })
 
   test('asks for METRICS_TOKEN where there is one, and takes no API key for it', async () => {

@@ -1,0 +1,60 @@
+import type { Provider, Refusal } from '../messaging/provider.ts'
+import { PURPOSES, type Reason } from '../verify/verification.ts'
+import { STATUS } from './errors.ts'
+import type { Metrics } from './metrics.ts'
+
+const OUTCOMES = ['opened', 'resent', 'blocked', 'failed']
+const REASONS: Readonly<Record<Reason, true>> = {
+  approved: true,
+  wrong_code: true,
+  expired: true,
+  already_used: true,
+  locked: true,
+  canceled: true,
+  not_sent: true,
+  blocked: true,
+}
+const REFUSALS: Readonly<Record<Refusal, true>> = {
+  bad_number: true,
+  opted_out: true,
+  wrong_channel: true,
+  blocked: true,
+  misconfigured: true,
+  throttled: true,
+  unavailable: true,
+  unknown: true,
+}
+/** The names of all limits, as docs/limits.md lists them. */
+export const LIMITS = [
+  'resend_cooldown',
+  'sends_per_phone',
+  'sends_per_phone_day',
+  'sends_per_verification',
+  'starts_per_address',
+  'checks_per_address',
+  'wrong_checks_per_address',
+  'wrong_checks_per_phone_day',
+  'reads_per_address',
+  'messages_per_phone',
+] as const
+
+/**
+ * Lets every counter whose labels are known begin at 0. One that appears with its first event has no value before it,
+ * so that Prometheus, which looks at what has changed, would not see that event.
+ */
+export function beginAtZero(
+  metrics: Metrics,
+  providers: readonly Pick<Provider, 'name' | 'channels'>[],
+): void {
+  for (const purpose of PURPOSES) for (const outcome of OUTCOMES) metrics.starts.inc({ purpose, outcome }, 0)
+  for (const reason of Object.keys(REASONS)) metrics.checks.inc({ reason }, 0)
+  for (const limit of LIMITS) metrics.limited.inc({ limit }, 0)
+  for (const code of Object.keys(STATUS)) metrics.errors.inc({ code }, 0)
+  for (const part of ['store', 'limiter']) metrics.storeFailures.inc({ part }, 0)
+  for (const { name: provider, channels } of providers) {
+    metrics.sendSeconds.zero({ provider })
+    for (const channel of channels)
+      for (const outcome of ['accepted', ...Object.keys(REFUSALS)])
+        metrics.sends.inc({ provider, channel, outcome }, 0)
+  }
+}
