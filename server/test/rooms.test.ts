@@ -49,7 +49,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
 /** Folders whose own members never meet: one vendor, one database each. */
 const SIBLINGS = ['providers', 'stores'] as const
 /** What siblings have in common. */
-const SHARED = new Set(['stores/store.ts', 'stores/rows.ts', 'stores/transfer.ts'])
+const SHARED = new Set(['stores/store.ts', 'stores/batches.ts', 'stores/rows.ts', 'stores/transfer.ts'])
 
 type Source = { readonly path: string; readonly room: string; readonly text: string }
 
