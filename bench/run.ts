@@ -48,7 +48,7 @@ const { values: flags } = parseArgs({
   options: {
     seconds: { type: 'string', default: '3' },
     rounds: { type: 'string', default: '5' },
-    warmup: { type: 'string', default: '1' },
+    warmup: { type: 'string', default: '2' },
     concurrency: { type: 'string', default: '32' },
     addresses: { type: 'string' },
     only: {

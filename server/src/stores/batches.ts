@@ -5,6 +5,8 @@ export type BatchOptions<Op, Answer> = {
    * was decided for any, or nobody knows.
    */
   readonly run: (ops: readonly Op[], until: number) => Promise<readonly Answer[]>
+  /** How many may run at once: while they do, what comes gathers for the next. */
+  readonly lanes: number
   /** How long a caller waits for its answer. */
   readonly patienceMs: number
   /** With less time than this left, what has waited is refused and not asked. */
@@ -15,8 +17,6 @@ export type BatchOptions<Op, Answer> = {
   readonly isOfOne?: (error: unknown) => boolean
 }
 
-/** How many batches of one verb may run at once: while they do, what comes gathers for the next. */
-const LANES = 2
 /** The most that one step decides, so that its locks are soon free again. */
 const MOST = 64
 /** As many may wait; more are refused at once, because they would be late anyway. */
@@ -57,7 +57,7 @@ export class Batches<Op, Answer> {
 
   /** Begins a batch once everything that has arrived by now has been read. */
   #plan(): void {
-    if (this.#isPlanned || this.#running >= LANES || this.#waiting.length === 0) return
+    if (this.#isPlanned || this.#running >= this.#options.lanes || this.#waiting.length === 0) return
     this.#isPlanned = true
     setImmediate(() => {
       this.#isPlanned = false

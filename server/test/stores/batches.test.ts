@@ -15,6 +15,7 @@ function squares(options: Partial<BatchOptions<number, number | undefined>> = {}
       running--
       return ops.map((op) => (op < 0 ? undefined : op * op))
     },
+    lanes: 2,
     patienceMs: 1_000,
     leastMs: 100,
     refuse: (why) => new Error(`refused: ${why}`),
@@ -40,7 +41,7 @@ test('what comes together goes together, each with its own answer, in batches of
   expect(asked.map(({ length }) => length)).toEqual([64, 64, 64, 8])
 })
 
-test('at most two batches run at once, and what comes meanwhile goes with the next', async () => {
+test('no more batches run at once than there are lanes, and what comes meanwhile goes with the next', async () => {
   const { batches, asked, most } = squares()
   const all: Promise<unknown>[] = []
   for (const n of numbers(30)) {

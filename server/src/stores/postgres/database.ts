@@ -186,12 +186,16 @@ function codeOf(error: unknown): string {
   return error instanceof Error && 'code' in error ? String(error.code) : ''
 }
 
-/** A verb that one statement does for many. */
+/**
+ * A verb that one statement does for many. One that has to wait for others' locks has two lanes, so that somebody's wait
+ * is not everybody's.
+ */
 export function batched<Op, Answer>(
   run: (ops: readonly Op[], until: number) => Promise<readonly Answer[]>,
+  lanes: 1 | 2,
 ): Batches<Op, Answer> {
   const refuse = (why: string) => unavailable(new Error(`the database: ${why}`))
-  return new Batches({ run, patienceMs: ANSWER_MS, leastMs: LEAST_MS, refuse, isOfOne: isOfItsData })
+  return new Batches({ run, lanes, patienceMs: ANSWER_MS, leastMs: LEAST_MS, refuse, isOfOne: isOfItsData })
 }
 
 /** Whether a statement was refused for what it was given, and not for the state that the database is in. */

@@ -76,7 +76,7 @@ export class PostgresMessaging implements MessagingStore {
   constructor(db: PostgresDatabase, clock?: Clock) {
     this.#db = db
     this.#clock = clock
-    this.#settled = batched((all, until) => this.#settle(all, until))
+    this.#settled = batched((all, until) => this.#settle(all, until), 1)
   }
 
   async recordSend(owner: string, send: PlannedSend): Promise<void> {
