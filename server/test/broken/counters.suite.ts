@@ -3,25 +3,10 @@ import type { Clock } from '../../src/primitives/clock.ts'
 import { MemoryCounters } from '../../src/stores/memory/counters.ts'
 import { describeCounters } from '../conformance/counters.ts'
 import type { FakeClock } from '../fake-clock.ts'
+import { GetThenSet } from './get-then-set.ts'
+import { PartialTake } from './partial-take.ts'
 
 // Twins of counters that are right, each with one thing made wrong. See `verify-store.suite.ts`.
-
-/** Looks whether there is room, waits as a driver does, and then counts (hono-rate-limiter #68, boulder #7780). */
-class GetThenSet extends MemoryCounters {
-  override async take(counters: readonly Counter[]): Promise<Taken | Refused> {
-    const before = await Promise.all(counters.map((counter) => this.peek([counter])))
-    await new Promise((resolve) => {
-      setImmediate(resolve)
-    })
-    const spent = before.flat().find((state) => state.remaining === 0)
-    if (spent) return super.take(counters)
-    const limitless = counters.map(({ key, rules }) => ({
-      key,
-      rules: rules.map((rule) => ({ ...rule, limit: 10_000 })),
-    }))
-    return super.take(limitless)
-  }
-}
 
 /** Windows that begin with the hour on the wall, so that twice the limit passes around each edge. */
 class FixedWindows implements Counters {
@@ -74,20 +59,6 @@ class FixedWindows implements Counters {
         return { key: slot, rule, used: this.#counts.get(slot) ?? 0, endsAt: (window + 1) * windowMs }
       }),
     )
-  }
-}
-
-/** Counts one counter after the other, and leaves what it has counted when a later one refuses. */
-class PartialTake extends MemoryCounters {
-  override async take(counters: readonly Counter[]): Promise<Taken | Refused> {
-    let last: Taken | Refused | undefined
-    const keys: string[] = []
-    for (const counter of counters) {
-      last = await super.take([counter])
-      if (!last.ok) return last
-      keys.push(...last.keys)
-    }
-    return last?.ok ? { ...last, keys } : super.take([])
   }
 }
 

@@ -3,14 +3,10 @@ import type { Verification } from '../../src/verify/verification.ts'
 import { describeVerifyStore } from '../conformance/verify-store.ts'
 import type { FakeClock } from '../fake-clock.ts'
 import { MemoryVerifyStore } from './memory-verify-store.ts'
+import { moment } from './moment.ts'
 
 // Twins of a store that is right, each with one step made wrong the way known code bases have it. The suite must
 // fail for each; `broken-twins.test.ts` says with which tests.
-
-const moment = () =>
-  new Promise((resolve) => {
-    setImmediate(resolve)
-  })
 
 /** Reads, waits as a driver does, compares, and writes what it had read plus one (better-auth #8067, Supabase #2819). */
 class ReadThenWrite extends MemoryVerifyStore {

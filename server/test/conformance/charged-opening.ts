@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { Counter, Counters } from '../../src/limits/counters.ts'
-import type { Charge, VerifyStore } from '../../src/verify/store.ts'
+import type { Charge, ChargedOpening, VerifyStore } from '../../src/verify/store.ts'
 import { FakeClock } from '../fake-clock.ts'
-import { draft } from './verify-store.ts'
+import { draft, RIGHT } from './verify-store.ts'
 
 /** A fresh, empty store on this clock. */
 export type ChargedFixture = { verifications: VerifyStore; counters: Counters; close(): Promise<void> }
@@ -27,6 +27,15 @@ export function describeChargedOpening(
       const both = fixture.verifications.charged
       if (!both) throw new Error('the store does not charge')
       return both.open(draft(clock, changes), charged)
+    }
+    const approve = async (opening: ChargedOpening) => {
+      if (opening.refused) throw new Error('refused')
+      const { id } = opening.verification
+      const guess = { id, service: 'default', budget: hour, unlimited: [], digests: [RIGHT] }
+      // A hit of the same millisecond is not before the approval.
+      clock.advanceMs(5)
+      expect(await fixture.verifications.judge(guess)).toMatchObject({ reason: 'approved' })
+      clock.advanceMs(5)
     }
     const left = async (counter: Counter) =>
       (await fixture.counters.peek([counter])).map(({ remaining }) => remaining)
@@ -57,13 +66,14 @@ export function describeChargedOpening(
 
     test('a refusal names the rule with the longest wait, opens nothing and counts nothing', async () => {
       for (let i = 0; i < 3; i++) {
+        clock.advance(31)
         const opening = await open()
         if (opening.refused) throw new Error('refused')
         await fixture.verifications.cancel(opening.verification.id)
-        clock.advance(31)
       }
-      const refused = await open()
-      expect(refused).toEqual({ refused: { ok: false, rule: hour, retryAfterSeconds: 3600 - 93 } })
+      clock.advance(10)
+      // Both rules refuse: the number has 20 seconds to wait as well.
+      expect(await open()).toEqual({ refused: { ok: false, rule: hour, retryAfterSeconds: 3600 - 72 } })
       expect(await left(address)).toEqual([1])
       const { current } = await fixture.verifications.situation('default', TO, 'verify')
       expect(current?.status).toBe('canceled')
@@ -71,16 +81,15 @@ export function describeChargedOpening(
 
     test('an approval of the number ends its wait and no other limit', async () => {
       const opening = await open()
-      if (opening.refused) throw new Error('refused')
-      const { id } = opening.verification
       expect(await open({ purpose: 'login' })).toMatchObject({ refused: { rule: wait } })
-      clock.advanceMs(5)
-      const guess = { id, service: 'default', budget: hour, unlimited: [], digests: [Buffer.alloc(32, 7)] }
-      expect(await fixture.verifications.judge(guess)).toMatchObject({ reason: 'approved' })
-      clock.advanceMs(5)
-      expect(await open({ purpose: 'login' })).toMatchObject({ opened: true })
+      await approve(opening)
+      const second = await open({ purpose: 'login' })
+      expect(second).toMatchObject({ opened: true })
       expect(await open({ purpose: 'signup' })).toMatchObject({ refused: { rule: wait } })
       expect(await left(number())).toEqual([0, 1])
+      await approve(second)
+      await approve(await open({ purpose: 'signup' }))
+      expect(await open({ purpose: 'reset' })).toMatchObject({ refused: { rule: hour } })
     })
 
     test('R19: of 200 at once for one number and six purposes one opens and one hit is taken', async () => {
@@ -100,14 +109,20 @@ export function describeChargedOpening(
       expect((await fixture.counters.peek(roomy.counters)).map(({ remaining }) => remaining)).toEqual([499])
     })
 
+    test('starts that find one pending take no room from another at the same time', async () => {
+      const narrow = charge({ key: 'narrow', rules: [{ name: 'n', limit: 2, windowSeconds: 60 }] })
+      const numbers = [...Array.from({ length: 20 }, () => TO), '+14155552672']
+      const all = await Promise.all(numbers.map((to) => open({ to }, narrow)))
+      const opened = all.flatMap((one) => (one.refused === null && one.opened ? one.verification.to : []))
+      expect(opened.sort()).toEqual([TO, '+14155552672'])
+    })
+
     test('R21: an address that starts 100 numbers at once opens as many as it may', async () => {
-      const all = await Promise.all(
-        Array.from({ length: 100 }, (_, i) => {
-          const to = `+1415555${1000 + i}`
-          return open({ to }, charge(number(to), address))
-        }),
-      )
+      const numbers = Array.from({ length: 100 }, (_, i) => `+1415555${1000 + i}`)
+      const all = await Promise.all(numbers.map((to) => open({ to }, charge(number(to), address))))
       expect(all.filter((one) => one.refused === null && one.opened)).toHaveLength(4)
+      const waits = await fixture.counters.peek(numbers.map((to) => ({ ...number(to), rules: [wait] })))
+      expect(waits.filter(({ remaining }) => remaining === 0)).toHaveLength(4)
     })
   })
 }

@@ -97,6 +97,14 @@ export function describeMessagingStore(
       expect(await store.sendsOf('ver_none')).toEqual([])
     })
 
+    test('a start that finds one pending records no send, nor does a resend that is refused', async () => {
+      const { owner, send } = await open()
+      expect(await open()).toMatchObject({ owner })
+      const again = { channel: 'sms', cooldownSeconds: 60, send: planned() } as const
+      expect(await fixture.verifications.resend(owner, again)).toMatchObject({ refused: 'too_soon' })
+      expect((await store.sendsOf(owner)).map(({ id }) => id)).toEqual([send.id])
+    })
+
     test('a message is kept with its first send, for its own service, newest first', async () => {
       const ids: string[] = []
       for (let i = 0; i < 5; i++) {
@@ -170,9 +178,11 @@ export function describeMessagingStore(
       expect(await store.retakeSends(10)).toHaveLength(2)
     })
 
-    test('what is settled is nobody’s to take', async () => {
+    test('what is settled stays as it is, and is nobody’s to take', async () => {
       const { owner, send } = await open()
       await store.settleSend(held(owner, send.id), ACCEPTED)
+      expect(await store.settleSend(held(owner, send.id), REFUSED)).toBe(false)
+      expect(await store.sendsOf(owner)).toMatchObject([{ status: 'accepted', error: null }])
       clock.advance(10 * SEND_LEASE_SECONDS)
       expect(await store.retakeSends(10)).toEqual([])
     })
