@@ -78,6 +78,13 @@ class WaitStays extends MemoryChargedStore {
   }
 }
 
+/** Believes an approval that has not been yet. */
+class FromTheFuture extends MemoryChargedStore {
+  protected override isPast(): boolean {
+    return true
+  }
+}
+
 /** An approval ends every limit: one phone at hand is messages without end. */
 class ApprovalEndsAll extends MemoryChargedStore {
   protected override isEnded(): boolean {
@@ -119,6 +126,7 @@ const STORES: Record<string, new (clock: FakeClock) => MemoryChargedStore> = {
   'opens-first': OpensFirst,
   'taken-not-told': TakenNotTold,
   'wait-stays': WaitStays,
+  'from-the-future': FromTheFuture,
   'approval-ends-all': ApprovalEndsAll,
   'first-rule': FirstRule,
 }

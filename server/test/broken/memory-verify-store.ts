@@ -33,12 +33,18 @@ export class MemoryVerifyStore implements VerifyStore {
 
   async situation(service: string, to: string, purpose: string): Promise<Situation> {
     const newest = this.newest((row) => row.to === to)
+    const approvedAt = newest?.status === 'approved' ? (newest.decidedAt ?? undefined) : undefined
     return {
       current:
         this.pendingNow(service, to, purpose) ??
         this.newest((row) => row.service === service && row.to === to && row.purpose === purpose),
-      approvedAt: newest?.status === 'approved' ? (newest.decidedAt ?? undefined) : undefined,
+      approvedAt: approvedAt !== undefined && this.isPast(approvedAt) ? approvedAt : undefined,
     }
+  }
+
+  /** An approval from the future means that the clock was set back; it ends no wait. */
+  protected isPast(approvedAt: number): boolean {
+    return approvedAt <= this.clock.now()
   }
 
   async open(draft: Draft): Promise<{ opened: boolean; verification: Verification }> {

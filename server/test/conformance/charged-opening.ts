@@ -79,6 +79,12 @@ export function describeChargedOpening(
       expect(current?.status).toBe('canceled')
     })
 
+    test('F22: an approval from the future, after the clock was set back, ends no wait', async () => {
+      await approve(await open())
+      clock.advanceMs(-8)
+      expect(await open()).toMatchObject({ refused: { rule: wait } })
+    })
+
     test('an approval of the number ends its wait and no other limit', async () => {
       const opening = await open()
       expect(await open({ purpose: 'login' })).toMatchObject({ refused: { rule: wait } })

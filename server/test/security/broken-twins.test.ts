@@ -156,6 +156,9 @@ const EXPECTED: Record<string, readonly string[]> = {
     'opens, takes a hit on every counter, and tells which, so that they can be given back',
   ],
   'charged opening: wait-stays': [APPROVAL],
+  'charged opening: from-the-future': [
+    'F22: an approval from the future, after the clock was set back, ends no wait',
+  ],
   'charged opening: approval-ends-all': [APPROVAL],
   'charged opening: first-rule': [REFUSAL],
 }
