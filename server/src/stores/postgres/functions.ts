@@ -186,7 +186,8 @@ BEGIN
   IF cardinality(keys) > 0 THEN
     at := countersign.hold(keys, p_now);
   END IF;
-  IF cardinality(stale) > 1 THEN
+  -- Before anything is opened: who opens a slot can be waited for by who has locked what expired.
+  IF cardinality(stale) > 0 THEN
     PERFORM 1 FROM countersign.verifications AS p WHERE p.id = ANY (stale) ORDER BY p.id FOR UPDATE;
   END IF;
   -- In the order of what must be alone: two that open the same wait for each other in it.
