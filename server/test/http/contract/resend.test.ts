@@ -88,6 +88,21 @@ describe('POST /v1/verifications/{id}/resend', () => {
     expect(server.inbox.list({ to: TO })).toHaveLength(5)
   })
 
+  test('R20: a start of a pending one waits as its resend does, and ends with it', async () => {
+    const server = await startServer()
+    const again = () => server.api<WireProblem>('POST', '/v1/verifications', { body: { to: TO } })
+    await start(server, TO)
+    for (const wait of [30, 60, 120, 240]) {
+      expect((await again()).body).toMatchObject({ limit: 'resend_cooldown', retry_after: wait })
+      server.clock.advance(wait - 1)
+      expect((await again()).status).toBe(429)
+      server.clock.advance(1)
+      expect((await again()).status).toBe(200)
+    }
+    expect((await again()).body).toMatchObject({ limit: 'sends_per_verification' })
+    expect(server.inbox.list({ to: TO })).toHaveLength(5)
+  })
+
   test('a start of a pending one and its resend share the wait', async () => {
     const server = await startServer()
     const { id } = await start(server, TO)
