@@ -74,6 +74,12 @@ describeWith('postgres', 'verbs that decide for many at once', () => {
     }
   }
 
+  /** Lets those that wait for each other wait until the database finds out and counts it, which takes a second. */
+  async function waitLong(): Promise<void> {
+    await sql`ALTER FUNCTION countersign.open RESET lock_timeout`
+    await sql`ALTER FUNCTION countersign.judge RESET lock_timeout`
+  }
+
   /** How often two transactions of this database have waited for each other. */
   async function deadlocks(): Promise<number> {
     await sql`SELECT pg_stat_clear_snapshot()`
@@ -82,16 +88,19 @@ describeWith('postgres', 'verbs that decide for many at once', () => {
   }
 
   test('batches of guesses from three processes never wait for each other', async () => {
+    await waitLong()
     await guessAll(await openAll())
     expect(await deadlocks()).toBe(0)
   })
 
   test('nor do batches of starts, whatever numbers and addresses they share', async () => {
+    await waitLong()
     await chargeAll()
     expect(await deadlocks()).toBe(0)
   })
 
   test('nor do starts over expired ones and guesses at these', async () => {
+    await waitLong()
     const ids = await openAll()
     for (let round = 0; round < ROUNDS; round++) {
       await sql`DELETE FROM countersign.verifications WHERE NOT id = ANY (${ids})`
@@ -108,6 +117,7 @@ describeWith('postgres', 'verbs that decide for many at once', () => {
   })
 
   test('they would without the locks being taken first: guesses', BY_CHANCE, async () => {
+    await waitLong()
     await breakPostgres({ settings: { DATABASE_URL: fresh.url } }, 'judge', [
       [/PERFORM countersign\.hold_guesses\(p_guesses\);/, ''],
     ])
@@ -116,6 +126,7 @@ describeWith('postgres', 'verbs that decide for many at once', () => {
   })
 
   test('they would without the locks being taken in one order: starts', BY_CHANCE, async () => {
+    await waitLong()
     await breakPostgres({ settings: { DATABASE_URL: fresh.url } }, 'hold', [
       [
         /SELECT DISTINCT key, '\{\}'::bigint\[\], 0 FROM unnest\(p_keys\) AS key ORDER BY key/,
@@ -149,6 +160,35 @@ describeWith('postgres', 'verbs that decide for many at once', () => {
     expect(opened.map(({ status }) => status === 'fulfilled')).toEqual(all.map((_, n) => n !== 4))
     const [row] = await sql`SELECT count(*)::int AS count FROM countersign.verifications`
     expect(row?.['count']).toBe(8)
+  })
+
+  test('a row that somebody outside has locked holds up who wants it, and nobody else', async () => {
+    const all = Array.from({ length: 40 }, (_, n) => draft({ to: numberAt(n) }))
+    await Promise.all(all.map((one) => storeAt(0).open(one)))
+    const [locked, release] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+    onTestFinished(() => release.resolve())
+    const holding = sql.begin(async (held) => {
+      await held`SELECT 1 FROM countersign.verifications WHERE id = ${all[7]!.id} FOR UPDATE`
+      locked.resolve()
+      await release.promise
+    })
+    await locked.promise
+    const from = performance.now()
+    const judged = all.map(({ id }) =>
+      storeAt(0)
+        .judge(guessOf(id, RIGHT))
+        .then(
+          (verdict) => ({ reason: verdict?.reason, ms: performance.now() - from }),
+          () => ({ reason: 'refused', ms: performance.now() - from }),
+        ),
+    )
+    const others = await Promise.all(judged.filter((_, n) => n !== 7))
+    expect(new Set(others.map(({ reason }) => reason))).toEqual(new Set(['approved']))
+    expect(Math.max(...others.map(({ ms }) => ms))).toBeLessThan(2_000)
+    expect(await judged[7]).toMatchObject({ reason: 'refused' })
+    release.resolve()
+    await holding
+    expect(await storeAt(0).judge(guessOf(all[7]!.id, RIGHT))).toMatchObject({ reason: 'approved' })
   })
 
   test('guesses at one verification in one batch are judged one after the other', async () => {

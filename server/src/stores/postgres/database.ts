@@ -34,6 +34,9 @@ const LOST = new Set([
 const BROKEN_OFF_OR_LOST = new Set([...BROKEN_OFF, ...LOST])
 /** The server gave the statement up; it was kept in no part. */
 const TIMED_OUT = '57014'
+/** A lock was not to be had for so long as a batch may wait. */
+const LOCKED = '55P03'
+const BROKEN_OFF_OR_LOCKED = new Set([...BROKEN_OFF, LOCKED])
 /** What is at the other end takes no writes: a replica, after the roles have changed. */
 const READ_ONLY = '25006'
 
@@ -75,6 +78,15 @@ export class PostgresDatabase {
     until = performance.now() + ANSWER_MS,
   ): Promise<readonly Row[]> {
     return this.#try(text, parameters, BROKEN_OFF, until)
+  }
+
+  /** Decides for so many callers, as `query` does. For one it waits for locks for as long as there is time. */
+  decide(
+    text: string,
+    parameters: readonly unknown[],
+    { count, until }: { readonly count: number; readonly until: number },
+  ): Promise<readonly Row[]> {
+    return this.#try(text, parameters, count > 1 ? BROKEN_OFF : BROKEN_OFF_OR_LOCKED, until)
   }
 
   /** Runs a statement that changes nothing: it is asked again also when its connection was lost. */
@@ -195,12 +207,14 @@ export function batched<Op, Answer>(
   lanes: 1 | 2,
 ): Batches<Op, Answer> {
   const refuse = (why: string) => unavailable(new Error(`the database: ${why}`))
-  return new Batches({ run, lanes, patienceMs: ANSWER_MS, leastMs: LEAST_MS, refuse, isOfOne: isOfItsData })
+  return new Batches({ run, lanes, patienceMs: ANSWER_MS, leastMs: LEAST_MS, refuse, isOfOne })
 }
 
-/** Whether a statement was refused for what it was given, and not for the state that the database is in. */
-function isOfItsData(refusal: unknown): boolean {
-  return refusal instanceof Error && /^2[23]/.test(codeOf(refusal.cause))
+/** Whether a batch was refused for what one of it holds or has to wait for, and not for the state of the database. */
+function isOfOne(refusal: unknown): boolean {
+  return (
+    refusal instanceof Error && (/^2[23]/.test(codeOf(refusal.cause)) || codeOf(refusal.cause) === LOCKED)
+  )
 }
 
 /** Turns whatever the driver throws into the one refusal a caller can act on. */

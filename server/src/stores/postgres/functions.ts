@@ -10,7 +10,8 @@
  * keeps its meaning: a verb that changes gets a new function, and the old one goes with the version after.
  *
  * `enable_seqscan = off`: a plan made while a table was empty is kept for as long as its statistics, and would read the
- * whole table when it has grown.
+ * whole table when it has grown. `lock_timeout`: a row that somebody outside has locked must hold up its own callers, and
+ * not everybody who is in a batch with them; so a batch that has to wait is given up, and each is asked alone.
  *
  * `p_now` stands for the clock in tests; a server passes null. `p_until` is when the first of the callers gives up: a
  * statement that has waited longer for a lock changes nothing, because its callers have been refused.
@@ -129,7 +130,7 @@ $$;
 -- "waits" counts.
 CREATE FUNCTION countersign.open(p_drafts json, p_now bigint, p_until bigint)
 RETURNS TABLE (n int, is_opened boolean, refused int, opens_at bigint, at bigint, current json)
-LANGUAGE plpgsql SET enable_seqscan = off AS $$
+LANGUAGE plpgsql SET enable_seqscan = off SET lock_timeout = '500ms' AS $$
 DECLARE
   d record;
   v countersign.verifications;
@@ -275,7 +276,7 @@ END $$;
 -- Counts guesses, compares them and decides. No row: the service has no such verification.
 CREATE FUNCTION countersign.judge(p_guesses json, p_now bigint, p_until bigint)
 RETURNS TABLE (n int, verdict text, opens_at bigint, t bigint, verification json, sends json)
-LANGUAGE plpgsql SET enable_seqscan = off AS $$
+LANGUAGE plpgsql SET enable_seqscan = off SET lock_timeout = '500ms' AS $$
 DECLARE
   g record;
   v countersign.verifications;

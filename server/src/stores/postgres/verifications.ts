@@ -180,7 +180,8 @@ export class PostgresVerifications implements VerifyStore {
   /** Runs a verb over many, whose callers give up at `until` by `performance.now()`; a row for each place, or none. */
   async #decide(sql: string, all: readonly object[], until: number): Promise<ReadonlyMap<number, Row>> {
     const untilThere = Math.floor(this.#storeClock.now() + until - performance.now())
-    const rows = await this.#db.query(sql, [JSON.stringify(all), this.#now(), untilThere], until)
+    const parameters = [JSON.stringify(all), this.#now(), untilThere]
+    const rows = await this.#db.decide(sql, parameters, { count: all.length, until })
     return new Map(rows.map((row) => [number(row, 'n') - 1, row]))
   }
 
