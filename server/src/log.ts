@@ -1,11 +1,8 @@
 import { pino, type DestinationStream, type Logger } from 'pino'
 import type { Config } from './config.ts'
 
-/**
- * Lines are written together, at least four times a second; `serve` flushes what is left. Not more of them: what waits
- * is copied for every line.
- */
-const LOG_OUT = { dest: 1, sync: false, minLength: 8_192, maxWrite: 16_384, periodicFlush: 250 }
+/** Lines are written together, at least four times a second; `serve` flushes what is left. */
+const LOG_OUT = { dest: 1, sync: false, minLength: 32_768, maxWrite: 65_536, periodicFlush: 250 }
 /** Of several processes on one pipe, what one writes at once stays whole up to this; so every write is whole lines. */
 const SHARED_LOG_OUT = { ...LOG_OUT, minLength: 4_095, maxWrite: 4_096 }
 
