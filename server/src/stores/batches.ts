@@ -5,12 +5,12 @@ export type BatchOptions<Op, Answer> = {
    * was decided for any, or nobody knows.
    */
   readonly run: (ops: readonly Op[], until: number) => Promise<readonly Answer[]>
-  /** How many may run at once: while they do, what comes gathers for the next. */
-  readonly lanes: number
   /** How long a caller waits for its answer. */
   readonly patienceMs: number
   /** With less time than this left, what has waited is refused and not asked. */
   readonly leastMs: number
+  /** The same after a step that failed: as long as one takes that is given up, so that none runs after its callers. */
+  readonly leastAfterFailureMs: number
   /** The error of one that is refused without having been asked. */
   readonly refuse: (why: string) => Error
   /** Whether an error is the fault of one of many, so that the others may do better without it. */
@@ -31,13 +31,14 @@ type Waiting<Op, Answer> = {
 }
 
 /**
- * Decides for many callers in one step. What is asked while the database is at work waits and goes together: a busy
- * server asks less often and the database commits less often, and an idle one asks at once.
+ * Decides for many callers in one step, and takes one step at a time. What is asked while the database is at work waits
+ * and goes together: a busy server asks less often and the database commits less often, and an idle one asks at once.
  */
 export class Batches<Op, Answer> {
   readonly #options: BatchOptions<Op, Answer>
   readonly #waiting: Waiting<Op, Answer>[] = []
-  #running = 0
+  #isRunning = false
+  #hasFailed = false
   #isPlanned = false
 
   constructor(options: BatchOptions<Op, Answer>) {
@@ -57,7 +58,7 @@ export class Batches<Op, Answer> {
 
   /** Begins a batch once everything that has arrived by now has been read. */
   #plan(): void {
-    if (this.#isPlanned || this.#running >= this.#options.lanes || this.#waiting.length === 0) return
+    if (this.#isPlanned || this.#isRunning || this.#waiting.length === 0) return
     this.#isPlanned = true
     setImmediate(() => {
       this.#isPlanned = false
@@ -66,23 +67,27 @@ export class Batches<Op, Answer> {
   }
 
   #begin(): void {
-    const least = performance.now() + this.#options.leastMs
+    const { leastMs, leastAfterFailureMs } = this.#options
+    const least = performance.now() + (this.#hasFailed ? leastAfterFailureMs : leastMs)
     const batch = this.#waiting.splice(0, MOST)
     // They came in this order, so those that are too late are the first.
     const late = batch.findIndex(({ until }) => until >= least)
     const inTime = late < 0 ? [] : batch.slice(late)
     for (const { reject } of late < 0 ? batch : batch.slice(0, late))
       reject(this.#options.refuse('it is slow'))
-    this.#running++
-    const end = () => {
-      this.#running--
+    this.#isRunning = true
+    const end = (hasFailed: boolean) => {
+      this.#isRunning = false
+      this.#hasFailed = hasFailed
       this.#plan()
     }
-    this.#decide(inTime).then(end, (error: unknown) => {
-      for (const { reject } of inTime) reject(error)
-      end()
-    })
-    this.#plan()
+    this.#decide(inTime).then(
+      () => end(false),
+      (error: unknown) => {
+        for (const { reject } of inTime) reject(error)
+        end(true)
+      },
+    )
   }
 
   async #decide(batch: readonly Waiting<Op, Answer>[]): Promise<void> {

@@ -198,16 +198,19 @@ function codeOf(error: unknown): string {
   return error instanceof Error && 'code' in error ? String(error.code) : ''
 }
 
-/**
- * A verb that one statement does for many. One that has to wait for others' locks has two lanes, so that somebody's wait
- * is not everybody's.
- */
+/** A verb that one statement does for many. */
 export function batched<Op, Answer>(
   run: (ops: readonly Op[], until: number) => Promise<readonly Answer[]>,
-  lanes: 1 | 2,
 ): Batches<Op, Answer> {
   const refuse = (why: string) => unavailable(new Error(`the database: ${why}`))
-  return new Batches({ run, lanes, patienceMs: ANSWER_MS, leastMs: LEAST_MS, refuse, isOfOne })
+  return new Batches({
+    run,
+    patienceMs: ANSWER_MS,
+    leastMs: LEAST_MS,
+    leastAfterFailureMs: STATEMENT_TIMEOUT_MS,
+    refuse,
+    isOfOne,
+  })
 }
 
 /** Whether a batch was refused for what one of it holds or has to wait for, and not for the state of the database. */

@@ -76,7 +76,7 @@ export class PostgresMessaging implements MessagingStore {
   constructor(db: PostgresDatabase, clock?: Clock) {
     this.#db = db
     this.#clock = clock
-    this.#settled = batched((all, until) => this.#settle(all, until), 1)
+    this.#settled = batched((all, until) => this.#settle(all, until))
   }
 
   async recordSend(owner: string, send: PlannedSend): Promise<void> {

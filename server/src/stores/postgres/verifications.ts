@@ -52,8 +52,8 @@ export class PostgresVerifications implements VerifyStore {
     this.#db = db
     this.#storeClock = storeClock
     this.#clock = clock
-    this.#openings = batched((all, until) => this.#openAll(all, until), 2)
-    this.#guesses = batched((all, until) => this.#judgeAll(all, until), 2)
+    this.#openings = batched((all, until) => this.#openAll(all, until))
+    this.#guesses = batched((all, until) => this.#judgeAll(all, until))
     this.charged = { counters, open: (draft, charge) => this.#openings.add({ draft, charge }) }
     this.#claims = new PostgresClaims(db, clock)
   }

@@ -31,10 +31,9 @@ export class RedisCounters implements Counters {
     this.#clock = clock
     this.#takes = new Batches({
       run: (all, until) => this.#takeAll(all, until),
-      // Redis does one thing at a time.
-      lanes: 1,
       patienceMs: redis.timeoutMs,
       leastMs: redis.timeoutMs / 4,
+      leastAfterFailureMs: redis.timeoutMs / 2,
       refuse: (why) => redis.unusable(why),
     })
   }
