@@ -21,7 +21,12 @@ export const READ_THEN_WRITE: readonly Change[] = [
 /** Ends are not kept and not looked at; starts are not limited, not claimed, and look for nothing that is pending. */
 export const FORGETFUL: readonly Change[] = [
   { of: 'judge', from: "v.status = 'pending' AND v.expires_at <= t", to: 'false' },
-  { of: 'open', from: 'at + d.ttl_ms', to: 'at + 1500' },
+  // Opened so long ago that 1.5 s are left of the life.
+  {
+    of: 'open',
+    from: 'at := countersign.hold(keys, p_now);',
+    to: 'at := countersign.hold(keys, p_now) - 28500;',
+  },
   { of: 'open', from: 'IF FOUND AND v.expires_at > at THEN', to: 'IF false THEN' },
   {
     of: 'open',
