@@ -126,9 +126,9 @@ describeBackends([SQLITE, ...SHARED], 'three processes on', (backend) => {
     await fleet().pass(0)
   })
 
-  test.skipIf(backend === SQLITE)(
-    'F22: servers whose clocks are ten minutes apart tell and keep the same time, which is the store’s',
-    async () => {
+  // One machine's file goes by that machine's clock, so there is nothing to agree on.
+  if (backend !== SQLITE)
+    test('F22: servers whose clocks are ten minutes apart tell and keep the same time, which is the store’s', async () => {
       for (const [n, one] of fleet().servers.entries()) {
         const { id, code } = await open()
         const { created_at = '', expires_at = '', resend_at = '' } = await one.read(id)
@@ -143,8 +143,7 @@ describeBackends([SQLITE, ...SHARED], 'three processes on', (backend) => {
         const { iat } = JSON.parse(payload) as { iat: number }
         expect(Math.abs(iat - Date.now() / 1000)).toBeLessThan(3)
       }
-    },
-  )
+    })
 
   test('A10: of an approval and two cancels at once one ends the verification, and the others say so', async () => {
     const ends = new Set<string>()
