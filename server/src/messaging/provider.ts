@@ -49,6 +49,38 @@ export type Sent =
       readonly retryAfterSeconds?: number
     }
 
+/** A callback as it came in: everything that a signature may be over. */
+export type SignedRequest = {
+  readonly method: string
+  /** The address that the vendor called, made of the configured `PUBLIC_URL` and never of the Host header. */
+  readonly url: string
+  /** Names in lower case. */
+  readonly headers: Readonly<Record<string, string | undefined>>
+  readonly body: Buffer
+  /** When it came in; milliseconds since the epoch. */
+  readonly at: number
+}
+
+/** How far a message has come by its vendor's word; a later one is never followed by an earlier one. */
+export type Progress = 'queued' | 'sent' | 'delivered' | 'undelivered' | 'read'
+
+/** A provider's later word on a send. */
+export type Receipt = {
+  /** The vendor's own id of the message, as `send` told it. */
+  readonly ref: string
+  readonly progress: Progress
+  /** Why it was not delivered, in our words. */
+  readonly why?: Refusal
+  /** The vendor's own code. */
+  readonly code?: string
+  /** When it happened by the vendor's word; milliseconds since the epoch. */
+  readonly at?: number
+  readonly price?: Money
+}
+
+/** Why a callback was not read: it is not the vendor's, it is too old, or it is no receipt. */
+export type Unreadable = { readonly refused: 'unsigned' | 'forged' | 'stale' | 'malformed' }
+
 /** Carries messages for one vendor. */
 export interface Provider {
   readonly name: string
@@ -60,6 +92,10 @@ export interface Provider {
   send(message: Message, signal: AbortSignal): Promise<Sent>
   /** Looks whether the vendor accepts our credentials without sending anything; for `doctor`. */
   probe?(signal: AbortSignal): Promise<{ readonly ok: boolean; readonly detail: string }>
+  /** Checks the signature of a callback and then reads it; a callback may tell of several messages, or of none. */
+  receipts?(request: SignedRequest): readonly Receipt[] | Unreadable
+  /** Of a vendor that tells on a connection of ours: hears every receipt, which is acknowledged once this resolves. */
+  hear?(listener: (receipt: Receipt) => Promise<void>): void
   /** Releases sockets and timers. */
   close?(): Promise<void>
 }

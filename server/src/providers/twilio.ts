@@ -5,6 +5,7 @@ import type { Message, Provider, Sent } from '../messaging/provider.ts'
 import type { Money } from '../messaging/price.ts'
 import { systemClock, type Clock } from '../primitives/clock.ts'
 import { makeTwilioHttp, TwilioFailure, type TwilioHttp } from './twilio-http.ts'
+import { makeTwilioReceipts } from './twilio-receipts.ts'
 
 /** Twilio's limits on `Body` and `ValidityPeriod` (twilio.com/docs/messaging/api/message-resource). */
 const BODY_CHARACTERS_MAX = 1_600
@@ -38,6 +39,11 @@ export type TwilioSettings = {
    * Redaction may refuse that with 30029; the text is then sent without asking, from there on.
    */
   readonly discardContent?: boolean
+  /**
+   * Where Twilio tells what became of each message. It signs that with the auth token, so without one this
+   * provider reads no receipts.
+   */
+  readonly statusCallback?: string | undefined
 }
 
 /** What a test replaces. */
@@ -65,6 +71,10 @@ export async function makeTwilioProvider(settings: TwilioSettings, deps: TwilioD
   }
   const baseUrl = settings.baseUrl ?? 'https://api.twilio.com'
   if (!URL.canParse(baseUrl)) throw new Error('Twilio baseUrl is not a URL')
+  const { authToken, statusCallback } = settings
+  if (statusCallback !== undefined && !(URL.canParse(statusCallback) && /^https?:/i.test(statusCallback))) {
+    throw new Error('Twilio statusCallback is not an http or https URL')
+  }
 
   const { default: Sdk } = await import('twilio')
   const http = makeTwilioHttp(Sdk.RequestClient, {
@@ -80,6 +90,7 @@ export async function makeTwilioProvider(settings: TwilioSettings, deps: TwilioD
     channels: ['sms'],
     send: (message, signal) => carrier.send(message, signal),
     probe: (signal) => probe(sdk, http, settings, signal),
+    ...(authToken === undefined ? {} : { receipts: makeTwilioReceipts(authToken) }),
     close: () => http.close(),
   }
 }
@@ -165,12 +176,13 @@ class Carrier {
   }
 
   #requestOf(message: Message, startedMs: number, discard: boolean): Request {
-    const { from, messagingServiceSid } = this.#settings
+    const { from, messagingServiceSid, statusCallback } = this.#settings
     const request: Request = { to: message.to, body: message.body, riskCheck: 'enable' }
     // A Messaging Service chooses the sender from its own pool, so a number beside it is not named.
     if (messagingServiceSid !== undefined) request.messagingServiceSid = messagingServiceSid
     else if (from !== undefined) request.from = from
     if (discard) request.contentRetention = 'discard'
+    if (statusCallback !== undefined) request.statusCallback = statusCallback
     if (message.validitySeconds !== undefined) {
       // What earlier tries took is gone from the code's life.
       const left = Math.floor(message.validitySeconds - (this.#clock.now() - startedMs) / 1_000)
