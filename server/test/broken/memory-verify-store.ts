@@ -64,7 +64,7 @@ export class MemoryVerifyStore implements VerifyStore {
         ? 'ended'
         : row.sends >= row.sendsMax
           ? 'no_sends_left'
-          : row.resendAt > now
+          : row.resendAt > now && again.early !== true
             ? 'too_soon'
             : null
     if (refused === null) {
@@ -96,6 +96,17 @@ export class MemoryVerifyStore implements VerifyStore {
     const row = this.rows.get(guess.id)
     if (row?.service !== guess.service) return undefined
     return this.refusal(row, guess) ?? this.decide(row, guess)
+  }
+
+  async approve(id: string): Promise<{ approved: boolean; verification: Verification }> {
+    const row = this.mustFind(id)
+    const approved = row.status === 'pending' || row.status === 'locked'
+    if (approved) {
+      row.status = 'approved'
+      row.decidedAt = this.clock.now()
+      this.budgets.get(row.to)?.shift()
+    }
+    return { approved, verification: this.view(row) }
   }
 
   async find(id: string): Promise<Verification | undefined> {

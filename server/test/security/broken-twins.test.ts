@@ -55,7 +55,7 @@ const F17 = 'F17: a send is its own process’s for its lease, and after that an
 const F21_RETAKE = 'F21: of 20 that retake at once, each send goes to one'
 const F21_LATE = 'F21: the one that was late writes nothing over the one that took over'
 const RENEWED = 'a send that is renewed stays with its process; one that was lost cannot be renewed'
-const SETTLED = 'what is settled stays as it is, and is nobody’s to take'
+const SETTLED = 'what is settled stays as it is, and is nobody’s to take unless it is watched'
 
 const R10 = 'R10: of 100 who tell at once, over seconds, nothing is lost'
 const ADDED_UP = 'what is told is added up, in one second and over seconds, and told back with one’s own'
