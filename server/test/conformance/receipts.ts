@@ -123,6 +123,18 @@ export function describeReceipts(name: string, make: (clock: FakeClock) => Promi
       ])
     })
 
+    test('where a vendor has one id for several messages, its word is of the last one', async () => {
+      const first = await settled({ ref: 'VE1' })
+      clock.advance(1)
+      const second = await settled({ ref: 'VE1' })
+      expect(await tell('VE1', 'sent')).toMatchObject({ state: 'news', send: { id: second.id } })
+      const third = planned({ cause: 'resend' })
+      await store.recordSend(second.owner, third)
+      await store.settleSend({ owner: second.owner, id: third.id, fence: 1 }, { ...ACCEPTED, ref: 'VE1' })
+      expect(await tell('VE1', 'sent')).toMatchObject({ state: 'news', send: { id: third.id } })
+      expect(await sendOf(first.owner)).toMatchObject({ status: 'accepted' })
+    })
+
     test('one that comes before the answer waits, and is joined to its send when that is there', async () => {
       const send = await sending()
       const early = { ref: 'SMearly', progress: 'delivered', at: clock.now() + 500 } as const

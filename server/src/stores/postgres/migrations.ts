@@ -94,7 +94,7 @@ const MIGRATIONS: readonly string[] = [
     currency text,
     tried_at bigint NOT NULL,
     expires_at bigint NOT NULL,
-    PRIMARY KEY (provider, ref, progress)
+    PRIMARY KEY (ref, provider, progress)
   ) WITH (fillfactor = 70);
   CREATE INDEX receipts_tried ON countersign.receipts (tried_at);
   CREATE INDEX receipts_expiry ON countersign.receipts (expires_at);

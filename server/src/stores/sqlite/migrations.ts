@@ -132,7 +132,7 @@ const MIGRATIONS: readonly string[] = [
     currency TEXT,
     tried_at INTEGER NOT NULL,
     expires_at INTEGER NOT NULL,
-    PRIMARY KEY (provider, ref, progress)
+    PRIMARY KEY (ref, provider, progress)
   ) STRICT, WITHOUT ROWID;
   CREATE INDEX receipts_tried ON receipts (tried_at);
   CREATE INDEX receipts_expiry ON receipts (expires_at);
