@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process'
 import { join } from 'node:path'
 import {
   Missing,
@@ -15,10 +16,22 @@ const VERSION = '5.2.5'
 /** A moto: Amazon's services as Python's testers know them. It checks parameters, and no signatures. */
 export type MotoServer = { readonly url: string; remove(): Promise<void> }
 
+/** The Python that can install packages; undefined where there is none. */
+export function findPip(): string | undefined {
+  const python = findProgram('python3')
+  if (python === undefined) return undefined
+  try {
+    execFileSync(python, ['-m', 'pip', '--version'], { stdio: 'ignore' })
+    return python
+  } catch {
+    return undefined
+  }
+}
+
 /** Installs it, from wheels alone, where it is not in the cache yet. */
 export function buildMoto(): Promise<string> {
   return cached(`moto-${VERSION}`, async (folder) => {
-    const python = findProgram('python3')
+    const python = findPip()
     if (python === undefined) throw new Missing('needs Python (python3, with pip) in PATH to install moto')
     const wheels = ['--only-binary', ':all:', '--target', join(folder, 'packages')]
     const quiet = ['-q', '--disable-pip-version-check', '--no-compile']

@@ -1,7 +1,7 @@
+import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { installPackages } from './packages.ts'
-import { Missing, ask, findProgram, freePort, launch, makeServiceFolder, removeFolder, run } from './tools.ts'
+import { Missing, ask, findProgram, freePort, launch, makeServiceFolder, removeFolder } from './tools.ts'
 
 const SOURCE = join(import.meta.dirname, 'smsc/smsc.pl')
 
@@ -13,21 +13,22 @@ export type SmscServer = {
   remove(): Promise<void>
 }
 
-/** Installs Net::SMPP where it is not yet; throws what is missing where that cannot be. */
-export async function installSmsc(): Promise<string> {
+/** The Perl that has Net::SMPP; undefined where there is none. */
+export function findSmsc(): string | undefined {
   const perl = findProgram('perl')
-  if (perl === undefined) throw new Missing('no perl in PATH')
-  const isThere = await run(perl, ['-MNet::SMPP', '-e1']).then(
-    () => true,
-    () => false,
-  )
-  if (!isThere) await installPackages(['libnet-smpp-perl'])
-  return perl
+  if (perl === undefined) return undefined
+  try {
+    execFileSync(perl, ['-MNet::SMPP', '-e1'], { stdio: 'ignore' })
+    return perl
+  } catch {
+    return undefined
+  }
 }
 
 /** Starts one. */
 export async function startSmsc(): Promise<SmscServer> {
-  const perl = await installSmsc()
+  const perl = findSmsc()
+  if (perl === undefined) throw new Missing('no Perl with Net::SMPP (libnet-smpp-perl)')
   const folder = makeServiceFolder('smsc')
   const port = await freePort()
   const file = join(folder, 'lines')

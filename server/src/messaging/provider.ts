@@ -20,6 +20,8 @@ export type Message = {
   readonly code?: CarriedCode
   /** How long the message is worth delivering, in seconds: a code that has died must not arrive. */
   readonly validitySeconds?: number
+  /** Another provider waits for its turn: one that is refused should say so at once instead of trying again. */
+  readonly hurried?: boolean
 }
 
 /** The code that a message carries. */

@@ -96,9 +96,11 @@ export async function makeSmppProvider(settings: SmppSettings, deps: SmppDeps = 
     if (message.body.length > BODY_CHARACTERS_MAX) return { ok: false, why: 'misconfigured', code: 'length' }
     const to = phoneAddress(message.to)
     if (to === undefined) return { ok: false, why: 'bad_number', code: 'number' }
+    const sender = message.sender === undefined ? from : senderAddress(message.sender)
+    if (sender === undefined) return { ok: false, why: 'misconfigured', code: 'sender' }
     reference += 1
     const { longTexts = 'parts' } = settings
-    const form = { from, longTexts, serviceType, receipts: ear.hears, reference }
+    const form = { from: sender, longTexts, serviceType, receipts: ear.hears, reference }
     return together(await link.submit(submitsOf(message, to, form), signal))
   }
 
@@ -107,6 +109,7 @@ export async function makeSmppProvider(settings: SmppSettings, deps: SmppDeps = 
   return {
     name: 'smpp',
     channels: ['sms'],
+    tells: true,
     send,
     probe: async (signal) => {
       if (!signal.aborted) await Promise.race([first, once(signal)])

@@ -13,10 +13,20 @@ const MESSAGE_ID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
 /** Up to 11 letters, digits and hyphens, one letter among them, and none of them a hyphen at an end. */
 const SENDER_ID = /^(?=.*[A-Za-z])(?!-)[A-Za-z0-9-]{1,11}(?<!-)$/
 
+/** A key of AWS. */
+export type SnsCredentials = {
+  readonly accessKeyId: string
+  readonly secretAccessKey: string
+  /** Of a key that is temporary. */
+  readonly sessionToken?: string
+}
+
 /** How to reach Amazon SNS. */
 export type SnsSettings = {
   /** Such as `eu-west-1`; it must be one where SNS sends text messages. */
   readonly region: string
+  /** Instead of the SDK's default chain. */
+  readonly credentials?: SnsCredentials | undefined
   /** The name a message comes from, in countries that allow one. */
   readonly senderId?: string | undefined
   /** A number or short code of the account. */
@@ -40,14 +50,12 @@ export type SnsDeps = {
   readonly randomInt?: (max: number) => number
   /** Resolves after `ms`; rejects when `signal` aborts. */
   readonly sleep?: (ms: number, signal: AbortSignal) => Promise<unknown>
-  /** Instead of the SDK's default chain. */
-  readonly credentials?: { readonly accessKeyId: string; readonly secretAccessKey: string }
 }
 
 /**
  * Makes the provider that sends by Amazon SNS through the official SDK, which is loaded here and not before. It
- * is an optional dependency: without it this rejects. Credentials come by the SDK's default chain, when the
- * first message is sent.
+ * is an optional dependency: without it this rejects. Credentials that are not given come by the SDK's default
+ * chain, when the first message is sent.
  *
  * Throttled requests and ones that never left or were turned away at the door are tried again; one that may
  * have been taken never is. See {@link meaningOf} in `sns-codes.ts`. SNS tells no receipts but to CloudWatch.
@@ -68,7 +76,8 @@ export async function makeSnsProvider(settings: SnsSettings, deps: SnsDeps = {})
     ignoreConfiguredEndpointUrls: true,
     authSchemePreference: ['aws.auth#sigv4'],
     ...(settings.baseUrl === undefined ? {} : { endpoint: settings.baseUrl }),
-    ...(deps.credentials === undefined ? {} : { credentials: deps.credentials }),
+    // A copy: the SDK writes into what it is given, and settings are frozen.
+    ...(settings.credentials === undefined ? {} : { credentials: { ...settings.credentials } }),
   })
   const carrier = new Carrier(settings, deps, sdk, client, http)
   return {
@@ -124,7 +133,7 @@ class Carrier {
       return { ok: false, why: 'misconfigured', code: 'too_long' }
     for (let retries = 0; ; retries++) {
       const { sent, again } = await this.#try(message, signal)
-      if (sent.ok || !again || retries >= this.#settings.maxRetries) return sent
+      if (sent.ok || !again || message.hurried === true || retries >= this.#settings.maxRetries) return sent
       const pauseMs = this.#pauseMs(retries, sent.retryAfterSeconds ?? 0)
       if (pauseMs > PAUSE_MAX_MS) return sent
       try {
@@ -168,7 +177,8 @@ class Carrier {
   }
 
   #requestOf(message: Message): Sdk.PublishCommandInput {
-    const { senderId, originationNumber, maxPrice } = this.#settings
+    const { maxPrice } = this.#settings
+    const { senderId, originationNumber } = senderOf(this.#settings, message)
     const attribute = (name: string, DataType: string, StringValue: string | undefined) =>
       StringValue === undefined ? {} : { [`AWS.${name}`]: { DataType, StringValue } }
     return {
@@ -188,6 +198,15 @@ class Carrier {
     const backoffMs = Math.min(PAUSE_MAX_MS, this.#settings.retryDelayMs * 2 ** retries)
     return retryAfter * 1_000 + this.#randomInt(Math.floor(backoffMs) + 1)
   }
+}
+
+/** The sender that the route names, a number or a name by its form; else those of the settings. */
+function senderOf(
+  settings: SnsSettings,
+  { sender }: Message,
+): Pick<SnsSettings, 'senderId' | 'originationNumber'> {
+  if (sender === undefined) return settings
+  return /^\+?\d+$/.test(sender) ? { originationNumber: sender } : { senderId: sender }
 }
 
 /** Seconds or an HTTP date (RFC 9110 §10.2.3), as whole seconds from now; nothing where it is neither. */

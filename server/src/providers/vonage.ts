@@ -62,6 +62,7 @@ export function makeVonageProvider(settings: VonageSettings, deps: VonageDeps = 
   return {
     name: 'vonage',
     channels: ['sms'],
+    ...(signatureSecret === undefined || settings.statusUrl === undefined ? {} : { tells: true }),
     send: (message, signal) => carrier.send(message, signal),
     probe: (signal) => probe(http, path, signal),
     ...(signatureSecret === undefined
@@ -130,7 +131,7 @@ class Carrier {
     for (let retries = 0; ; retries++) {
       const answer = await this.#http.request(this.#path, this.#requestOf(message, startedMs), signal)
       const { sent, again } = read(answer, this.#clock.now())
-      if (sent.ok || !again || retries >= this.#settings.maxRetries) return sent
+      if (sent.ok || !again || message.hurried === true || retries >= this.#settings.maxRetries) return sent
       const pauseMs = this.#pauseMs(retries, sent.retryAfterSeconds ?? 0)
       if (pauseMs > PAUSE_MAX_MS) return sent
       try {
@@ -148,7 +149,7 @@ class Carrier {
       channel: 'sms',
       // "Don't use a leading + or 00 when entering a phone number."
       to: message.to.replace(/^\+/, ''),
-      from: from.replace(/^\+/, ''),
+      from: (message.sender ?? from).replace(/^\+/, ''),
       text: message.body,
       client_ref: message.id,
       ...(message.validitySeconds === undefined

@@ -1,4 +1,5 @@
 import type { Message, Refusal, Sent } from '../messaging/provider.ts'
+import { REFUSED_ADDRESS } from './webhook-connect.ts'
 import type { Answer } from './webhook-http.ts'
 
 /** Every word of ours that a gateway may refuse with. */
@@ -45,6 +46,7 @@ const CODE = /^[\w.:-]{1,32}$/
  * | 409 | unknown | no | the gateway may hold a message of this id already |
  * | other 4xx, 3xx | misconfigured | no | an explicit refusal, or no gateway; redirects are not followed |
  * | 500, 502, 504 and other 5xx | unknown | no | whoever failed may have handed the text on before |
+ * | none: a refused address | misconfigured | no | where the URL leads is not allowed |
  * | none | unavailable if no byte left, else unknown | if none left | |
  *
  * @throws Error that says which rule is malformed; never what it holds.
@@ -67,6 +69,9 @@ export function makeReader(rules: AnswerRules): (answer: Answer, message: Messag
 
   return (answer, message, nowMs) => {
     const { left, status, text, broken } = answer
+    // Nothing went out, and nothing would: where the name leads is the operator's to put right.
+    if (broken === REFUSED_ADDRESS)
+      return { sent: { ok: false, why: 'misconfigured', code: broken }, again: false }
     if (status === undefined) {
       return { sent: { ok: false, why: left ? 'unknown' : 'unavailable', code: broken }, again: !left }
     }

@@ -1,5 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http'
-import { buildConnector, Pool, type Dispatcher } from 'undici'
+import { Pool, type Dispatcher } from 'undici'
+import { type Connector, makeConnector, wordOf, type ConnectRules } from './webhook-connect.ts'
 
 /** The largest answer read, in bytes. */
 const BODY_MAX = 64 * 1024
@@ -43,14 +44,14 @@ export type WebhookHttp = {
  * Makes the way to one origin: keep-alive, no pipelining, no redirect, no repeat, an answer of at most 64 KB, and
  * `timeoutMs` for a request as a whole.
  */
-export function makeWebhookHttp(origin: string, timeoutMs: number): WebhookHttp {
-  const connectTimeoutMs = Math.min(CONNECT_TIMEOUT_MAX_MS, timeoutMs)
+export function makeWebhookHttp(origin: string, timeoutMs: number, rules: ConnectRules): WebhookHttp {
+  const connect = makeConnector(Math.min(CONNECT_TIMEOUT_MAX_MS, timeoutMs), rules)
   const pool = new Pool(origin, {
     connections: CONNECTIONS_MAX,
     pipelining: 1,
     headersTimeout: timeoutMs,
     bodyTimeout: timeoutMs,
-    connect: { timeout: connectTimeoutMs },
+    connect,
   })
   let closing: Promise<void> | undefined
   return {
@@ -60,18 +61,18 @@ export function makeWebhookHttp(origin: string, timeoutMs: number): WebhookHttp 
         const options = { origin, method, path, headers: { ...headers }, body, idempotent: false }
         pool.dispatch(options, new Exchange(resolve, timeoutMs, signal))
       }),
-    reach: (signal) => reach(new URL(origin), connectTimeoutMs, signal),
+    reach: (signal) => reach(new URL(origin), connect, signal),
     close: () => (closing ??= pool.close()),
   }
 }
 
-function reach(origin: URL, timeoutMs: number, signal: AbortSignal): Promise<string | undefined> {
+function reach(origin: URL, connect: Connector, signal: AbortSignal): Promise<string | undefined> {
   return new Promise((resolve) => {
     const onAbort = () => resolve('aborted')
     if (signal.aborted) return onAbort()
     signal.addEventListener('abort', onAbort, { once: true })
     const { protocol, hostname, host, port } = origin
-    buildConnector({ timeout: timeoutMs })({ protocol, hostname, host, port }, (error, socket) => {
+    connect({ protocol, hostname, host, port }, (error, socket) => {
       signal.removeEventListener('abort', onAbort)
       socket?.destroy()
       resolve(error === null ? undefined : wordOf(error))
@@ -144,8 +145,4 @@ class Exchange implements Dispatcher.DispatchHandler {
     const status = this.#status !== undefined && this.#status >= 200 ? this.#status : undefined
     this.#settle({ left: this.#left, status, headers: this.#headers, text, broken })
   }
-}
-
-function wordOf(error: Error): string {
-  return 'code' in error && typeof error.code === 'string' ? error.code : 'socket'
 }

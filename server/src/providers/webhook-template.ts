@@ -2,7 +2,7 @@ import type { Message } from '../messaging/provider.ts'
 import type { Written } from './webhook-http.ts'
 
 /** What a placeholder may name. */
-const NAMES = ['id', 'to', 'to_digits', 'channel', 'body', 'validity_seconds'] as const
+const NAMES = ['id', 'to', 'to_digits', 'channel', 'sender', 'body', 'validity_seconds'] as const
 const METHODS = ['POST', 'PUT', 'GET'] as const
 const FORMATS = ['json', 'form', 'query'] as const
 /** Headers that belong to the connection, or to the signature. */
@@ -28,6 +28,7 @@ export const OWN_TEMPLATE: WebhookTemplate = {
     id: '{{id}}',
     to: '{{to}}',
     channel: '{{channel}}',
+    sender: '{{sender}}',
     body: '{{body}}',
     validity_seconds: '{{validity_seconds}}',
   },
@@ -118,8 +119,9 @@ function pathOf(url: URL): Text {
     if (typeof piece === 'string') continue
     // A path ends up in logs, and one made of dots is another path.
     if (piece.name === 'body') throw wrong('url', 'may hold {{body}} in its query alone')
-    if (piece.name === 'validity_seconds')
-      throw wrong('url', 'may hold {{validity_seconds}} in its query alone')
+    // A segment that has no value would make another path.
+    if (piece.name === 'validity_seconds' || piece.name === 'sender')
+      throw wrong('url', `may hold {{${piece.name}}} in its query alone`)
   }
   return text.map((piece) =>
     typeof piece === 'string' ? piece.replaceAll('{', '%7B').replaceAll('}', '%7D') : piece,
@@ -230,12 +232,13 @@ function namesIn(texts: readonly Text[]): Name[] {
   return texts.flat().flatMap((piece) => (typeof piece === 'string' ? [] : [piece.name]))
 }
 
-function valuesOf({ id, to, channel, body, validitySeconds }: Message): Values {
+function valuesOf({ id, to, channel, sender, body, validitySeconds }: Message): Values {
   return {
     id,
     to,
     to_digits: to.replace(/^\+/, ''),
     channel,
+    sender,
     // Half a surrogate pair has no bytes in UTF-8.
     body: body.toWellFormed(),
     validity_seconds: validitySeconds === undefined ? undefined : String(validitySeconds),

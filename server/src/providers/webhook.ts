@@ -4,15 +4,11 @@ import type { Channel, Message, Provider, Sent, SignedRequest } from '../messagi
 import { systemClock, type Clock } from '../primitives/clock.ts'
 import { StandardWebhooks } from '../primitives/standard-webhooks.ts'
 import { makeReader, type AnswerRules, type Try } from './webhook-answers.ts'
+import type { Destinations, Lookup } from './webhook-connect.ts'
+import type { WebhookForm } from './webhook-file.ts'
 import { makeWebhookHttp, type WebhookHttp } from './webhook-http.ts'
 import { readReceipts } from './webhook-receipts.ts'
-import {
-  compileTemplate,
-  originOf,
-  OWN_TEMPLATE,
-  type WebhookTemplate,
-  type Writer,
-} from './webhook-template.ts'
+import { compileTemplate, originOf, OWN_TEMPLATE, type Writer } from './webhook-template.ts'
 
 /** The longest pause between two tries; a longer `Retry-After` is handed back instead of waited for. */
 const PAUSE_MAX_MS = 30_000
@@ -26,7 +22,11 @@ export type WebhookSettings = {
   /** `whsec_…`, newest first; every one signs. Our own form needs one; a template's body is signed if there is one. */
   readonly secrets: readonly string[]
   /** The request of a gateway that does not speak our form, and where its answers tell what matters. */
-  readonly template?: (WebhookTemplate & AnswerRules) | undefined
+  readonly template?: WebhookForm | undefined
+  /** Where the URL's name may lead, at every connection; `any` of them if nothing is said, but never to metadata. */
+  readonly destinations?: Destinations | undefined
+  /** Whether the gateway reports what became of each message, so that its silence means something. */
+  readonly tells?: boolean | undefined
   /** What the gateway carries; texts alone if nothing is said. */
   readonly channels?: readonly Channel[] | undefined
   /** Tries after the first, of requests that the gateway did not take. */
@@ -44,12 +44,14 @@ export type WebhookDeps = {
   readonly randomInt?: (max: number) => number
   /** Resolves after `ms`; rejects when `signal` aborts. */
   readonly sleep?: (ms: number, signal: AbortSignal) => Promise<unknown>
+  /** Finds the addresses of a name. */
+  readonly lookup?: Lookup
 }
 
 /**
  * Makes the provider that hands messages to any gateway by one HTTP request: in our own form, signed by Standard
- * Webhooks, or as a template says. The URL is the operator's, so it may lead into a private network; what answers
- * there cannot send us elsewhere, because redirects are not followed.
+ * Webhooks, or as a template says. Where its name leads is judged at every connection, and what answers there cannot
+ * send us elsewhere, because redirects are not followed.
  *
  * Throttled requests and ones that never left or were turned away at the door are tried again; one that may have
  * been taken never is. See {@link makeReader}.
@@ -67,11 +69,15 @@ export function makeWebhookProvider(settings: WebhookSettings, deps: WebhookDeps
     signer,
     channels,
   }
-  const way = makeWebhookHttp(originOf(url), settings.requestTimeoutSeconds * 1_000)
+  const way = makeWebhookHttp(originOf(url), settings.requestTimeoutSeconds * 1_000, {
+    destinations: settings.destinations ?? 'any',
+    lookup: deps.lookup,
+  })
   const carrier = new Carrier(settings, deps, dialect, way)
   return {
     name: 'webhook',
     channels,
+    ...(settings.tells === true && signer !== undefined ? { tells: true } : {}),
     send: (message, signal) => carrier.send(message, signal),
     probe: async (signal) => {
       const broken = await way.reach(signal)
@@ -123,7 +129,7 @@ class Carrier {
     const startedMs = this.#clock.now()
     for (let retries = 0; ; retries++) {
       const { sent, again } = await this.#try(this.#leftOf(message, startedMs), signal)
-      if (sent.ok || !again || retries >= this.#settings.maxRetries) return sent
+      if (sent.ok || !again || message.hurried === true || retries >= this.#settings.maxRetries) return sent
       const pauseMs = this.#pauseMs(retries, sent.retryAfterSeconds ?? 0)
       if (pauseMs > PAUSE_MAX_MS) return sent
       try {

@@ -15,6 +15,7 @@ const MESSAGE: Message = {
   id: 'snd_1',
   to: '+14155550100',
   channel: 'sms',
+  country: 'US',
   body: 'Your code is 123456',
   validitySeconds: 600,
 }

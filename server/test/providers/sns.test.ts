@@ -4,13 +4,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
-import { startMoto, type MotoServer } from '../../../scripts/services/moto.ts'
 import type { Message, Provider } from '../../src/messaging/provider.ts'
 import { meaningOf, SNS_CODES } from '../../src/providers/sns-codes.ts'
 import { makeSnsProvider, type SnsDeps, type SnsSettings } from '../../src/providers/sns.ts'
 import { deadUrl, VENDOR_TEXT } from '../conformance/provider-faults.ts'
 import { describeProvider } from '../conformance/provider.ts'
 import { FakeClock } from '../fake-clock.ts'
+import { describeWith, services } from '../helpers/services.ts'
 import { ACCESS_KEY, refusal, REGION, SECRET_KEY, SnsServer } from './sns-server.ts'
 
 const credentials = { accessKeyId: ACCESS_KEY, secretAccessKey: SECRET_KEY }
@@ -18,6 +18,7 @@ const message: Message = {
   id: 'snd_1',
   to: '+14155552671',
   channel: 'sms',
+  country: 'US',
   body: '736281 is your Acme code & <nie> weitergeben ✓ + 100 %',
   validitySeconds: 600,
 }
@@ -31,7 +32,7 @@ describeProvider('Amazon SNS', async () => {
     seen: () => server.seen.length,
     followed: () => server.followed,
     readWhole: () => server.readWhole,
-    make: (bounds) => makeSnsProvider({ region: REGION, ...bounds }, { credentials }),
+    make: (bounds) => makeSnsProvider({ region: REGION, credentials, ...bounds }),
     message,
     close: async () => {
       await server.close()
@@ -45,13 +46,10 @@ describe('the Amazon SNS provider', () => {
   const open: Provider[] = []
   const folder = mkdtempSync(join(tmpdir(), 'countersign-sns-'))
 
-  async function make(
-    settings: Partial<SnsSettings> = {},
-    deps: SnsDeps = { credentials },
-  ): Promise<Provider> {
+  async function make(settings: Partial<SnsSettings> = {}, deps: SnsDeps = {}): Promise<Provider> {
     const bounds = { maxRetries: 2, retryDelayMs: 5, requestTimeoutSeconds: 2 }
     const provider = await makeSnsProvider(
-      { region: REGION, baseUrl: server.baseUrl, ...bounds, ...settings },
+      { region: REGION, credentials, baseUrl: server.baseUrl, ...bounds, ...settings },
       deps,
     )
     open.push(provider)
@@ -118,7 +116,7 @@ describe('the Amazon SNS provider', () => {
 
   test('is turned away with a wrong secret, by this server’s own reading of the signature', async () => {
     const wrong = { credentials: { ...credentials, secretAccessKey: 'wrong' } }
-    const provider = await make({}, wrong)
+    const provider = await make(wrong)
     expect(await provider.send(message, never)).toEqual({
       ok: false,
       why: 'misconfigured',
@@ -175,7 +173,7 @@ describe('the Amazon SNS provider', () => {
       AWS_SECRET_ACCESS_KEY: SECRET_KEY,
       AWS_SESSION_TOKEN: 'session',
     })
-    expect(await (await make({}, {})).send(message, never)).toMatchObject({ ok: true })
+    expect(await (await make({ credentials: undefined })).send(message, never)).toMatchObject({ ok: true })
     expect(server.tokens).toEqual(['session'])
   })
 
@@ -189,11 +187,11 @@ describe('the Amazon SNS provider', () => {
       AWS_REGION: REGION,
       AWS_ENDPOINT_URL_STS: server.baseUrl,
     })
-    const provider = await make({}, {})
+    const provider = await make({ credentials: undefined })
     expect(await provider.send(message, never)).toMatchObject({ ok: true })
     expect(server.tokens).toEqual(['session-of-a-pod'])
     vi.stubEnv('AWS_ENDPOINT_URL_STS', await deadUrl())
-    expect(await (await make({ maxRetries: 0 }, {})).send(message, never)).toMatchObject({
+    expect(await (await make({ maxRetries: 0, credentials: undefined })).send(message, never)).toMatchObject({
       ok: false,
       why: expect.stringMatching(/unavailable|misconfigured/),
     })
@@ -202,7 +200,7 @@ describe('the Amazon SNS provider', () => {
 
   test('calls missing credentials misconfigured: nothing was asked', async () => {
     bareEnvironment()
-    const provider = await make({}, {})
+    const provider = await make({ credentials: undefined })
     expect(await provider.send(message, never)).toEqual({
       ok: false,
       why: 'misconfigured',
@@ -243,7 +241,7 @@ describe('the Amazon SNS provider', () => {
   test('backs off with full jitter, doubling to 30 seconds', async () => {
     const pauses: number[] = []
     const deps = { randomInt: (max: number) => max - 1, sleep: async (ms: number) => void pauses.push(ms) }
-    const provider = await make({ maxRetries: 5, retryDelayMs: 4_000 }, { credentials, ...deps })
+    const provider = await make({ maxRetries: 5, retryDelayMs: 4_000 }, deps)
     server.answer(...Array.from({ length: 6 }, () => refusal(503, 'ServiceUnavailable')))
     expect(await provider.send(message, never)).toMatchObject({ ok: false, why: 'unavailable' })
     expect(pauses).toEqual([4_000, 8_000, 16_000, 30_000, 30_000])
@@ -252,7 +250,7 @@ describe('the Amazon SNS provider', () => {
 
   test('understands Retry-After as a date too', async () => {
     const clock = new FakeClock(Date.UTC(2026, 0, 15, 12, 0, 0))
-    const provider = await make({ maxRetries: 0 }, { credentials, clock })
+    const provider = await make({ maxRetries: 0 }, { clock })
     server.answer(refusal(429, 'Throttled', '', { 'retry-after': 'Thu, 15 Jan 2026 12:00:42 GMT' }))
     expect(await provider.send(message, never)).toMatchObject({ why: 'throttled', retryAfterSeconds: 42 })
   })
@@ -284,40 +282,27 @@ describe('the Amazon SNS provider', () => {
   })
 })
 
-const moto = await startMoto().catch((error: unknown) => String(error))
-if (typeof moto === 'string' && process.env['CI'] !== 'true')
-  process.stderr.write(`!!! SKIPPED: Amazon SNS against moto: ${moto}\n`)
-
-describe.skipIf(typeof moto === 'string' && process.env['CI'] !== 'true')(
-  'Amazon SNS as moto knows it',
-  () => {
-    const server = (): MotoServer => {
-      if (typeof moto === 'string') throw new Error(moto)
-      return moto
+describeWith('moto', 'Amazon SNS as moto knows it', () => {
+  test('takes our message whole, and refuses a number that is none', async () => {
+    const url = services.moto ?? ''
+    const settings = {
+      region: REGION,
+      senderId: 'Acme',
+      originationNumber: '+15005550006',
+      maxPrice: '0.50',
     }
-
-    afterAll(() => (typeof moto === 'string' ? undefined : moto.remove()))
-
-    test('takes our message whole, and refuses a number that is none', async () => {
-      const settings = {
-        region: REGION,
-        senderId: 'Acme',
-        originationNumber: '+15005550006',
-        maxPrice: '0.50',
-      }
-      const bounds = { maxRetries: 0, retryDelayMs: 5, requestTimeoutSeconds: 10, baseUrl: server().url }
-      const provider = await makeSnsProvider({ ...settings, ...bounds }, { credentials })
-      expect(await provider.probe?.(never)).toMatchObject({ ok: true })
-      const sent = await provider.send(message, never)
-      expect(sent).toMatchObject({ ok: true })
-      const held = await (await fetch(`${server().url}/moto-api/data.json`)).text()
-      if (sent.ok) expect(held).toContain('sns')
-      expect(await provider.send({ ...message, to: '+1' }, never)).toEqual({
-        ok: false,
-        why: 'bad_number',
-        code: 'InvalidParameter',
-      })
-      await provider.close?.()
+    const bounds = { maxRetries: 0, retryDelayMs: 5, requestTimeoutSeconds: 10, baseUrl: url }
+    const provider = await makeSnsProvider({ ...settings, ...bounds, credentials })
+    expect(await provider.probe?.(never)).toMatchObject({ ok: true })
+    const sent = await provider.send(message, never)
+    expect(sent).toMatchObject({ ok: true })
+    const held = await (await fetch(`${url}/moto-api/data.json`)).text()
+    if (sent.ok) expect(held).toContain('sns')
+    expect(await provider.send({ ...message, to: '+1' }, never)).toEqual({
+      ok: false,
+      why: 'bad_number',
+      code: 'InvalidParameter',
     })
-  },
-)
+    await provider.close?.()
+  })
+})

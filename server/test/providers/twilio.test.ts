@@ -15,6 +15,7 @@ const message: Message = {
   id: 'snd_1',
   to: TO_OK,
   channel: 'sms',
+  country: 'US',
   body: '736281 is your Acme code — nie weitergeben ✓',
   validitySeconds: 600,
 }
@@ -111,7 +112,7 @@ describe('the Twilio provider', () => {
   test('asks Twilio to tell what became of a message, where there is an address for it', async () => {
     const statusCallback = 'https://verify.example.com/v1/callbacks/twilio?tenant=a%20b'
     await (await make({ statusCallback })).send(message, never)
-    expect(sent()).toMatchObject({ StatusCallback: statusCallback })
+    expect(sent()).toMatchObject({ StatusCallback: `${statusCallback}&send=snd_1` })
   })
 
   test('reads receipts with the auth token alone: an API key signs none', async () => {
@@ -192,8 +193,8 @@ describe('the Twilio provider', () => {
     const provider = await make()
     const long = { ...message, body: 'x'.repeat(1_601) }
     expect(await provider.send(long, never)).toEqual({ ok: false, why: 'misconfigured', code: '21617' })
-    const call = { ...message, channel: 'call' } as const
-    expect(await provider.send(call, never)).toMatchObject({ ok: false, why: 'misconfigured' })
+    const other = { ...message, channel: 'whatsapp' } as const
+    expect(await provider.send(other, never)).toMatchObject({ ok: false, why: 'misconfigured' })
     expect(server.seen).toHaveLength(0)
     expect(await provider.send({ ...message, body: 'x'.repeat(1_600) }, never)).toMatchObject({ ok: true })
   })
@@ -323,7 +324,7 @@ describe('the Twilio provider', () => {
       {},
       { To: TO_OK, ValidityPeriod: 'soon' },
       { To: TO_OK, RiskChek: 'enable' },
-      { To: '' },
+      { To: '+1 415' },
     ]) {
       await fetch(`${server.baseUrl}/2010-04-01/Accounts/${ACCOUNT}/Messages.json`, {
         method: 'POST',

@@ -15,6 +15,7 @@ const message: Message = {
   id: 'snd_1',
   to: TO_OK,
   channel: 'sms',
+  country: 'US',
   body: '736281 is your Acme code — nie weitergeben ✓',
   validitySeconds: 600,
 }

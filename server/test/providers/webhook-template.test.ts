@@ -28,7 +28,7 @@ const HOSTILE = [
 ]
 
 function messageOf(body: string): Message {
-  return { id: 'snd_1', to: '+14155552671', channel: 'sms', body, validitySeconds: 600 }
+  return { id: 'snd_1', to: '+14155552671', channel: 'sms', country: 'US', body, validitySeconds: 600 }
 }
 
 describe('what a template writes', () => {

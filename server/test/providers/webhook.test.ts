@@ -27,6 +27,7 @@ const message: Message = {
   id: 'snd_1',
   to: '+14155552671',
   channel: 'sms',
+  country: 'US',
   body: '736281 is your Acme code — nie weitergeben ✓',
   validitySeconds: 600,
 }
