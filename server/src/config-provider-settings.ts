@@ -331,7 +331,7 @@ export const providerSettings = {
   TWILIO_VOICE_FROM: text({
     section: 'twilio',
     about:
-      'The number that calls and reads the code out, when not `TWILIO_PHONE_NUMBER`. With a number, `call` is a channel.',
+      'The number that calls and reads the code out; it may be `TWILIO_PHONE_NUMBER`. With it, `call` is a channel, and without it nothing is called: calls cost more than texts.',
     fallback: undefined,
     accepts: 'a number such as `+15551234567`',
     parse: matching(/^\+[1-9]\d{6,14}$/, 'a number such as +15551234567'),

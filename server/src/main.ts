@@ -199,7 +199,7 @@ async function composeOn(
     http: () => buildApp(services),
     probe: () => messenger.probe(AbortSignal.timeout(PROBE_MS)),
     close: async (graceMs = GRACE_MS) => {
-      timers.forEach(({ stop }) => stop())
+      timers.forEach((timer) => timer.stop())
       await messenger.close(graceMs)
       await storage.close()
     },

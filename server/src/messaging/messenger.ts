@@ -194,10 +194,11 @@ export class Messenger {
     const provider = this.#provider(send.provider)
     if (provider?.lookup === undefined) return 'unknown'
     const { isRepeatable: _, isConfirmed: __, ...message } = text
+    const known = new Set((await this.sendsOf(send.owner)).flatMap(({ ref }) => ref ?? []))
     const signal = AbortSignal.timeout(LOOKUP_MS)
     const sender = send.sender === null ? {} : { sender: send.sender }
     const found = await provider
-      .lookup({ ...message, id: send.id, ...sender }, send.at, signal)
+      .lookup({ ...message, id: send.id, ...sender }, send.at, signal, known)
       .catch((): Found => ({ found: 'unknown' }))
     if (found.found !== true) return found.found
     const { ref, price } = found

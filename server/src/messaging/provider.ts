@@ -31,6 +31,8 @@ export type CarriedCode = {
   readonly locale: string | null
   /** When its verification was opened; milliseconds since the epoch. What a vendor has older is of another one. */
   readonly since: number
+  /** The vendor's own id of the message that carried this code before; only of a vendor that owns the code. */
+  readonly ref?: string
 }
 
 /**
@@ -129,8 +131,11 @@ export interface Provider {
   send(message: Message, signal: AbortSignal): Promise<Sent>
   /** Judges a guess at the code of a message that `send` told the `ref` of; only where `ownsCode`. */
   check?(ref: string, code: string, signal: AbortSignal): Promise<Ruling>
-  /** Looks whether the vendor has taken a message whose answer was lost; `sinceMs`: when it was handed over. */
-  lookup?(message: Message, sinceMs: number, signal: AbortSignal): Promise<Found>
+  /**
+   * Looks whether the vendor has taken a message whose answer was lost; `sinceMs`: when it was handed over; `known`: the
+   * vendor's ids of other messages of ours, which it is not.
+   */
+  lookup?(message: Message, sinceMs: number, signal: AbortSignal, known?: ReadonlySet<string>): Promise<Found>
   /** Looks whether the vendor accepts our credentials without sending anything; for `doctor`. */
   probe?(signal: AbortSignal): Promise<{ readonly ok: boolean; readonly detail: string }>
   /** Checks the signature of a callback and then reads it; a callback may tell of several messages, or of none. */

@@ -35,6 +35,7 @@ export class Carrier {
     return this.#retries.run(
       () => this.#try(message, startedMs, this.#discards(message.channel), signal),
       signal,
+      message.hurried,
     )
   }
 

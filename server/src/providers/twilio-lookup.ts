@@ -26,6 +26,7 @@ export async function lookUp(
   message: Message,
   sinceMs: number,
   signal: AbortSignal,
+  known: ReadonlySet<string> = new Set(),
 ): Promise<Found> {
   const query = { to: addressOf(message), pageSize: NEWEST }
   const isCall = message.channel === 'call'
@@ -33,7 +34,8 @@ export async function lookUp(
     const { instances } = await http.within<{ readonly instances: readonly Listed[] }>(signal, () =>
       isCall ? sdk.calls.page(query) : sdk.messages.page(query),
     )
-    return among(instances, isCall ? CALL_SID : MESSAGE_SID, sinceMs)
+    const others = instances.filter(({ sid }) => typeof sid !== 'string' || !known.has(sid))
+    return among(others, isCall ? CALL_SID : MESSAGE_SID, sinceMs)
   } catch {
     return { found: 'unknown' }
   }

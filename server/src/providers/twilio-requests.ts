@@ -1,7 +1,7 @@
 import type TwilioSdk from 'twilio'
 import { lookupLocale } from '../messaging/locale.ts'
 import type { Message, Sent } from '../messaging/provider.ts'
-import { callerOf, type TwilioSettings } from './twilio-settings.ts'
+import type { TwilioSettings } from './twilio-settings.ts'
 import { speechOf } from './twilio-speech.ts'
 
 type Sdk = ReturnType<typeof TwilioSdk>
@@ -67,7 +67,7 @@ export function callRequest(settings: TwilioSettings, message: Message): CallReq
   const callback = callbackOf(settings, message)
   return {
     to: message.to,
-    from: message.sender ?? callerOf(settings) ?? '',
+    from: message.sender ?? settings.voiceFrom ?? '',
     twiml: speechOf(message),
     timeout: RING_SECONDS,
     // `completed` comes at the end of every call, whichever it was.

@@ -38,11 +38,14 @@ export class Retries {
     return this.#clock.now()
   }
 
-  /** The outcome of the last try: one that may not be repeated, or the last that was allowed. */
-  async run<T>(attempt: () => Promise<Try<T>>, signal: AbortSignal): Promise<T> {
+  /**
+   * The outcome of the last try: one that may not be repeated, or the last that was allowed. Where it is `hurried`,
+   * somebody else waits for a turn, and there is one try.
+   */
+  async run<T>(attempt: () => Promise<Try<T>>, signal: AbortSignal, hurried = false): Promise<T> {
     for (let retries = 0; ; retries++) {
       const { outcome, again, afterSeconds = 0 } = await attempt()
-      if (!again || retries >= this.#account.maxRetries) return outcome
+      if (!again || hurried || retries >= this.#account.maxRetries) return outcome
       const pauseMs = this.#pauseMs(retries, afterSeconds)
       if (pauseMs > PAUSE_MAX_MS) return outcome
       try {

@@ -16,7 +16,7 @@ export type TwilioSettings = TwilioAccount & {
   readonly whatsappContentSid?: string | undefined
   /** The template in other languages: BCP 47 tag → `HX…`. For any other locale, `whatsappContentSid`. */
   readonly whatsappContentSids?: Readonly<Record<string, string>> | undefined
-  /** The number that calls, E.164; else `from`, where that is one. */
+  /** The number that calls, E.164. Opens the channel `call`, which no other number does: calls cost more than texts. */
   readonly voiceFrom?: string | undefined
   /**
    * Whether Twilio is asked to forget the text once sent (default yes). An account without Message
@@ -30,11 +30,6 @@ export type TwilioSettings = TwilioAccount & {
   readonly statusCallback?: string | undefined
 }
 
-/** The number that calls; nothing where there is none. */
-export function callerOf({ voiceFrom, from }: TwilioSettings): string | undefined {
-  return voiceFrom ?? (from !== undefined && E164.test(from) ? from : undefined)
-}
-
 /**
  * The channels whose settings are there.
  *
@@ -42,7 +37,7 @@ export function callerOf({ voiceFrom, from }: TwilioSettings): string | undefine
  */
 export function channelsOf(settings: TwilioSettings): readonly Channel[] {
   checkAddresses(settings)
-  const { from, messagingServiceSid, whatsappFrom, whatsappContentSid } = settings
+  const { from, messagingServiceSid, whatsappFrom, whatsappContentSid, voiceFrom } = settings
   const channels: Channel[] = []
   if (from !== undefined || messagingServiceSid !== undefined) channels.push('sms')
   if (whatsappContentSid !== undefined) {
@@ -51,7 +46,7 @@ export function channelsOf(settings: TwilioSettings): readonly Channel[] {
     }
     channels.push('whatsapp')
   }
-  if (callerOf(settings) !== undefined) channels.push('call')
+  if (voiceFrom !== undefined) channels.push('call')
   if (channels.length === 0) {
     throw new Error('Twilio needs a sender: from or messagingServiceSid, voiceFrom, or whatsappContentSid')
   }

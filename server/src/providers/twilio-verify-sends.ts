@@ -7,28 +7,25 @@ import { verifyLocale } from './twilio-verify-locales.ts'
 
 /** What Twilio's clock and ours may differ by. */
 export const SLACK_MS = 2_000
-/** Verifications that are remembered: those of Twilio's ten minutes, at 16 a second. */
-const OWNERS_MAX = 10_000
 /** What says that Twilio Verify does not speak a language. */
 const NO_SUCH_LOCALE = new Set(['20404', '60229', 'http_404'])
 
-/** A verification at Twilio, and when it was made. */
-type Verification = { readonly sid: string; readonly createdMs: number }
+/** A verification at Twilio, when it was made, and how many messages it has sent; 0: Twilio did not say. */
+type Verification = { readonly sid: string; readonly createdMs: number; readonly messages: number }
 type CodeMessage = Message & { readonly code: CarriedCode }
 
 /**
  * Has Twilio make a code and send it.
  *
  * Twilio knows one pending verification of a number and goes on with it, same code, whatever it is asked for. A code
- * for one purpose would be good for another, so one that was there before ours was opened is ended, and begun anew.
+ * for one purpose would be good for another, so one that is not ours is ended, and ours begun anew. Nothing of this is
+ * kept here: whichever process sends, the store knows what ours was, and Twilio how old its own is.
  */
 export class VerifySends {
   readonly #service: string
   readonly #channels: readonly Channel[]
   readonly #connection: TwilioConnection
   readonly #retries: Retries
-  /** Which of our verifications one of Twilio's serves, by when ours was opened; the oldest first. */
-  readonly #owners = new Map<string, number>()
 
   constructor(service: string, channels: readonly Channel[], connection: TwilioConnection, retries: Retries) {
     this.#service = service
@@ -42,7 +39,7 @@ export class VerifySends {
     if (!this.#channels.includes(channel)) return { ok: false, why: 'misconfigured', code: 'channel' }
     // Twilio Verify sends nothing but codes of its own; that says nothing against it.
     if (code === undefined) return { ok: false, why: 'wrong_channel', code: 'no_code' }
-    return this.#retries.run(() => this.#try({ ...message, code }, signal), signal)
+    return this.#retries.run(() => this.#try({ ...message, code }, signal), signal, message.hurried)
   }
 
   async #try(message: CodeMessage, signal: AbortSignal): Promise<Try<Sent>> {
@@ -52,7 +49,7 @@ export class VerifySends {
     } catch (error) {
       return this.#retries.refusalOf(error)
     }
-    if (this.claim(made, message.code)) return { outcome: { ok: true, ref: made.sid }, again: false }
+    if (isOurs(made, message.code)) return { outcome: { ok: true, ref: made.sid }, again: false }
     return { outcome: await this.#renew(made, message, signal), again: false }
   }
 
@@ -66,26 +63,13 @@ export class VerifySends {
       return outcome.ok || outcome.why !== 'unknown' ? outcome : { ...outcome, why: 'unavailable' }
     }
     try {
-      const { sid } = await this.#create(message, signal)
+      const { sid, messages } = await this.#create(message, signal)
       // New for sure, whatever the clocks say, unless another of our verifications has begun it meanwhile.
-      const isOurs = sid !== old.sid && this.claim({ sid, createdMs: Infinity }, message.code)
-      return isOurs ? { ok: true, ref: sid } : { ok: false, why: 'unavailable', code: 'continued' }
+      const isNew = sid !== old.sid && messages <= 1
+      return isNew ? { ok: true, ref: sid } : { ok: false, why: 'unavailable', code: 'continued' }
     } catch (error) {
       return this.#retries.refusalOf(error).outcome
     }
-  }
-
-  /**
-   * Takes a verification of Twilio's for one of ours, unless it is another's: told by what this process knows, else by
-   * the time.
-   */
-  claim({ sid, createdMs }: Verification, { since }: CarriedCode): boolean {
-    const owner = this.#owners.get(sid)
-    if (owner === undefined ? createdMs < since - SLACK_MS : owner !== since) return false
-    this.#owners.set(sid, since)
-    const [oldest] = this.#owners.keys()
-    if (this.#owners.size > OWNERS_MAX && oldest !== undefined) this.#owners.delete(oldest)
-    return true
   }
 
   async #create(message: CodeMessage, signal: AbortSignal): Promise<Verification> {
@@ -109,11 +93,16 @@ export class VerifySends {
     const request = { to, channel, ...(locale === undefined ? {} : { locale }) }
     const { verifications } = sdk.verify.v2.services(this.#service)
     const made = await http.within(signal, () => verifications.create(request))
-    const { sid, dateCreated }: { sid: unknown; dateCreated: unknown } = made
+    const {
+      sid,
+      dateCreated,
+      sendCodeAttempts,
+    }: Record<'sid' | 'dateCreated' | 'sendCodeAttempts', unknown> = made
     if (typeof sid !== 'string' || !VERIFICATION_SID.test(sid) || !(dateCreated instanceof Date)) {
       throw new TwilioFailure('unknown', 'garbled')
     }
-    return { sid, createdMs: dateCreated.getTime() }
+    const messages = Array.isArray(sendCodeAttempts) ? sendCodeAttempts.length : 0
+    return { sid, createdMs: dateCreated.getTime(), messages }
   }
 
   async #cancel(sid: string, signal: AbortSignal): Promise<void> {
@@ -126,4 +115,12 @@ export class VerifySends {
       if (!(error instanceof TwilioFailure) || error.code !== '20404') throw error
     }
   }
+}
+
+/**
+ * Whether what Twilio has sent is of our verification. Where that was sent before, it is the one that was sent then and
+ * no other. Else it must be of this message alone, and begun after ours was opened.
+ */
+function isOurs({ sid, createdMs, messages }: Verification, { ref, since }: CarriedCode): boolean {
+  return ref === undefined ? messages <= 1 && createdMs >= since - SLACK_MS : sid === ref
 }

@@ -39,8 +39,7 @@ export async function makeTwilioVerifyProvider(
     ownsCode: true,
     send: (message, signal) => sends.send(message, signal),
     check: (ref, code, signal) => checkCode(connection, service, { ref, code }, retries, signal),
-    lookup: (message, sinceMs, signal) =>
-      findVerification(connection, service, sends, message, sinceMs, signal),
+    lookup: (message, sinceMs, signal) => findVerification(connection, service, message, sinceMs, signal),
     probe: (signal) => probeService(connection, service, signal),
     close: () => connection.http.close(),
   }

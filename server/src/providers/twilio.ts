@@ -28,7 +28,7 @@ export async function makeTwilioProvider(settings: TwilioSettings, deps: TwilioD
     channels,
     ...(authToken === undefined || statusCallback === undefined ? {} : { tells: true }),
     send: (message, signal) => carrier.send(message, signal),
-    lookup: (message, sinceMs, signal) => lookUp(connection, message, sinceMs, signal),
+    lookup: (message, sinceMs, signal, known) => lookUp(connection, message, sinceMs, signal, known),
     probe: (signal) => probeTwilio(connection, settings, signal),
     ...(authToken === undefined ? {} : { receipts: makeTwilioReceipts(authToken) }),
     close: () => connection.http.close(),

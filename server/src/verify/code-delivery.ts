@@ -26,6 +26,8 @@ export type Outgoing = {
   readonly planned: PlannedSend
   /** Of a send that was retaken. */
   readonly fence?: number
+  /** The sends of the verification before, oldest first. */
+  readonly earlier: readonly Send[]
   readonly taken: Taken | undefined
   readonly opened: boolean
 }
@@ -41,9 +43,9 @@ export class CodeDelivery {
   /** Delivers the code, answering by the deadline whether or not the provider has. */
   async deliver(outgoing: Outgoing): Promise<Started> {
     const { messenger, settings } = this.#deps
-    const { verification, planned, opened } = outgoing
+    const { verification, code, earlier, planned, opened } = outgoing
     const delivery = messenger
-      .deliver(verification.id, this.textOf(verification, outgoing.code), planned, outgoing.fence)
+      .deliver(verification.id, this.textOf(verification, code, earlier), planned, outgoing.fence)
       .then((result) => this.#delivered(outgoing, result))
     const answer = await withDeadline(delivery, settings.startDeadlineMs)
     if (answer !== LATE) return answer
@@ -52,16 +54,17 @@ export class CodeDelivery {
     return { opened, verification, sends: await messenger.sendsOf(verification.id) }
   }
 
-  /** The message that carries the code of a verification, by its channel. */
-  textOf(verification: Verification, code: string): Text {
-    const { settings, clock } = this.#deps
+  /** The message that carries the code of a verification, by its channel; `earlier` are those that did before. */
+  textOf(verification: Verification, code: string, earlier: readonly Send[]): Text {
+    const { messenger, settings, clock } = this.#deps
+    const ref = messenger.codeOwner(earlier)?.ref ?? undefined
     const { to, country, channel, locale, createdAt, expiresAt } = verification
     return {
       to,
       country,
       channel,
       body: this.#body(verification, code),
-      code: { digits: code, locale, since: createdAt },
+      code: { digits: code, locale, since: createdAt, ...(ref === undefined ? {} : { ref }) },
       validitySeconds: waitSeconds(expiresAt, clock.now()),
       isRepeatable: true,
       isConfirmed: settings.confirms(verification.service),
@@ -109,7 +112,8 @@ export class CodeDelivery {
         send: planned,
         early: true,
       })
-      if (!refused) return this.deliver({ ...outgoing, verification: again, planned, opened: false })
+      if (!refused)
+        return this.deliver({ ...outgoing, verification: again, earlier: sends, planned, opened: false })
     }
     const isOffered = this.otherChannels(verification, CHANNELS).some(isNew)
     if (!isOffered) return { opened, verification: await this.#ended(verification, sends), sends }

@@ -60,9 +60,10 @@ export class LostSends {
     if (send.fence > TURNS_MAX) return messenger.giveUp(send)
     const code = codeOf(this.#deps, verification)
     const sent = { ...verification, channel: send.channel }
-    const found = await messenger.lookUp(send, this.#delivery.textOf(sent, code))
+    const earlier = await messenger.sendsOf(verification.id)
+    const found = await messenger.lookUp(send, this.#delivery.textOf(sent, code, earlier))
     if (found === true) return
-    const outgoing = { code, planned: send, fence: send.fence, taken: undefined, opened: false }
+    const outgoing = { code, earlier, planned: send, fence: send.fence, taken: undefined, opened: false }
     // What it comes to is in the store: nobody waits for this answer.
     await this.#delivery.deliver({ ...outgoing, verification: sent }).catch(() => {})
   }
@@ -70,17 +71,15 @@ export class LostSends {
   /** The provider may have taken it: it is asked, else word is waited for, and then one more message goes out. */
   async #unanswered(send: RetakenSend, verification: Verification): Promise<void> {
     const { messenger } = this.#deps
-    const text = this.#delivery.textOf(
-      { ...verification, channel: send.channel },
-      codeOf(this.#deps, verification),
-    )
+    const sends = await messenger.sendsOf(verification.id)
+    const sent = { ...verification, channel: send.channel }
+    const text = this.#delivery.textOf(sent, codeOf(this.#deps, verification), sends)
     const found = await messenger.lookUp(send, text)
     if (found === true) return
     const isFirstTurn = send.fence === 2
     if (found === 'unknown' && messenger.tells(send) && isFirstTurn) {
       return messenger.await(send, AWAIT_SECONDS)
     }
-    const sends = await messenger.sendsOf(verification.id)
     const isSecond = ofSameRequest(sends, send).some(
       ({ id, status }) => id !== send.id && status === 'unknown',
     )
@@ -118,7 +117,7 @@ export class LostSends {
     })
     await messenger.giveUp(send)
     if (again.refused) return
-    const outgoing = { code: codeOf(this.#deps, verification), planned, taken, opened: false }
+    const outgoing = { code: codeOf(this.#deps, verification), earlier: sends, planned, taken, opened: false }
     await this.#delivery.deliver({ ...outgoing, verification: again.verification }).catch(() => {})
   }
 

@@ -97,7 +97,7 @@ export class Starts {
       await giveBack(counters, taken)
       return this.#sendAgain(verification, phone, channel, caller)
     }
-    if (allowed) return this.#delivery.deliver({ verification, code, planned, taken, opened })
+    if (allowed) return this.#delivery.deliver({ verification, code, earlier: [], planned, taken, opened })
     // Nothing went to the number; the address keeps its hit.
     await giveBack(counters, taken, [rules.sendsKey(phone.e164)])
     return { opened, verification, sends: [] }
@@ -177,9 +177,8 @@ export class Starts {
     if (!messenger.carries(channel)) throw channelNotCarried()
     if (decide(this.#deps.guard, phone, channel).verdict === 'block') throw channelNotCarried()
     if (verification.sends >= verification.sendsMax) throw this.#refused('no_sends_left', verification)
-    const tried = (await messenger.sendsOf(verification.id)).filter(
-      (send) => send.channel === channel && send.deliveredAt === null,
-    )
+    const earlier = await messenger.sendsOf(verification.id)
+    const tried = earlier.filter((send) => send.channel === channel && send.deliveredAt === null)
     if (tried.some(({ error }) => error === 'wrong_channel')) throw wrongChannel(verification, channel)
     const planned = messenger.plan(destinationOf(phone.country, channel), 'resend', tried)
     const taken = await takeOrThrow(
@@ -196,7 +195,8 @@ export class Starts {
       throw this.#refused(again.refused, again.verification)
     }
     const code = codeOf(this.#deps, verification)
-    return this.#delivery.deliver({ verification: again.verification, code, planned, taken, opened: false })
+    const outgoing = { code, earlier, planned, taken, opened: false }
+    return this.#delivery.deliver({ ...outgoing, verification: again.verification })
   }
 
   async #resendTest(verification: Verification, channel: Channel): Promise<Started> {

@@ -26,7 +26,7 @@ const account = { accountSid: ACCOUNT, authToken: AUTH_TOKEN }
 for (const sample of [message, call]) {
   describeProvider(`Twilio by ${sample.channel}`, async () => {
     const server = await new TwilioServer().listen()
-    const senders = { from: FROM_OK, whatsappFrom: FROM_OK, whatsappContentSid: HX }
+    const senders = { voiceFrom: FROM_OK, whatsappFrom: FROM_OK, whatsappContentSid: HX }
     return {
       baseUrl: server.baseUrl,
       play: (scenario) => server.play(scenario),
@@ -67,7 +67,8 @@ describe('the channels of Twilio', () => {
   afterAll(() => server.close())
 
   test.each<[string[], Partial<TwilioSettings>]>([
-    [['sms', 'call'], { from: FROM_OK }],
+    [['sms'], { from: FROM_OK }],
+    [['sms', 'call'], { from: FROM_OK, voiceFrom: FROM_OK }],
     [['sms'], { from: 'Acme' }],
     [['sms'], { from: '12345' }],
     [['sms'], { messagingServiceSid: MG }],

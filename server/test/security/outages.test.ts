@@ -4,7 +4,7 @@ import { endProcesses, ServerProcess } from '../helpers/process.ts'
 import { type Asked, type Mood, MoodyGateway, MoodyTwilio } from './bad-vendors.ts'
 
 const LONG = process.env['TEST_LONG'] === '1'
-const SECONDS = LONG ? 300 : 20
+const SECONDS = LONG ? 300 : 12
 const RATE = 50
 /** Every hundredth number is one that the first vendor blocks for fraud. */
 const isFraud = (to: string) => to.endsWith('00')
@@ -66,7 +66,7 @@ describe('50 starts a second, of which the first provider', () => {
       const server = await startServer()
       const answers = await load(server, SECONDS)
       // Those that were on their way to the first are found out about in the background.
-      await sleep(15_000)
+      await sleep(LONG ? 15_000 : 8_000)
       await server.stop()
       const delivered = countBy(second.delivered)
       const blocked = new Set(first.asked.filter(({ mood }) => mood === 'fraud').map(({ to }) => to))
