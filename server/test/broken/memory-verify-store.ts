@@ -100,11 +100,11 @@ export class MemoryVerifyStore implements VerifyStore {
 
   async approve(id: string): Promise<{ approved: boolean; verification: Verification }> {
     const row = this.mustFind(id)
-    const approved = row.status === 'pending' || row.status === 'locked'
+    const approved = this.mayApprove(row)
     if (approved) {
       row.status = 'approved'
       row.decidedAt = this.clock.now()
-      this.budgets.get(row.to)?.shift()
+      this.giveBack(row.to)
     }
     return { approved, verification: this.view(row) }
   }
@@ -167,6 +167,15 @@ export class MemoryVerifyStore implements VerifyStore {
     const held = this.#claims.get(key)
     if (unlessOpened && held?.opened !== undefined) return
     if (held?.answer === undefined) this.#claims.delete(key)
+  }
+
+  protected mayApprove(row: Row): boolean {
+    return row.status === 'pending' || row.status === 'locked'
+  }
+
+  /** Takes the newest wrong guess out of a number's budget. */
+  protected giveBack(to: string): void {
+    this.budgets.get(to)?.shift()
   }
 
   protected pendingNow(service: string, to: string, purpose: string): Verification | undefined {

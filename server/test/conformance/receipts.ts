@@ -259,7 +259,7 @@ export function describeReceipts(name: string, make: (clock: FakeClock) => Promi
         { id: watched.id, status: 'undelivered', error: 'unavailable', fence: 2 },
       ])
       // Told again, it is not due again.
-      await tell(watched.ref, 'undelivered')
+      await tell(watched.ref, 'undelivered', { price: { amount: '0.0075', currency: 'USD' } })
       clock.advance(SEND_LEASE_SECONDS - 1)
       expect(await store.retakeSends(10)).toEqual([])
     })
