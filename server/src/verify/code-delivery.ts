@@ -112,8 +112,9 @@ export class CodeDelivery {
         send: planned,
         early: true,
       })
-      if (!refused)
+      if (!refused) {
         return this.deliver({ ...outgoing, verification: again, earlier: sends, planned, opened: false })
+      }
     }
     const isOffered = this.otherChannels(verification, CHANNELS).some(isNew)
     if (!isOffered) return { opened, verification: await this.#ended(verification, sends), sends }

@@ -71,15 +71,16 @@ export class LostSends {
   /** The provider may have taken it: it is asked, else word is waited for, and then one more message goes out. */
   async #unanswered(send: RetakenSend, verification: Verification): Promise<void> {
     const { messenger } = this.#deps
-    const sends = await messenger.sendsOf(verification.id)
+    const earlier = await messenger.sendsOf(verification.id)
     const sent = { ...verification, channel: send.channel }
-    const text = this.#delivery.textOf(sent, codeOf(this.#deps, verification), sends)
+    const text = this.#delivery.textOf(sent, codeOf(this.#deps, verification), earlier)
     const found = await messenger.lookUp(send, text)
     if (found === true) return
     const isFirstTurn = send.fence === 2
     if (found === 'unknown' && messenger.tells(send) && isFirstTurn) {
       return messenger.await(send, AWAIT_SECONDS)
     }
+    const sends = await messenger.sendsOf(verification.id)
     const isSecond = ofSameRequest(sends, send).some(
       ({ id, status }) => id !== send.id && status === 'unknown',
     )
