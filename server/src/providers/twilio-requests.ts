@@ -17,6 +17,11 @@ const VALIDITY_SECONDS_MAX = 36_000
 const TWIML_CHARACTERS_MAX = 4_000
 /** Six rings or so: most voice mails take over later, and a code is not for them. */
 const RING_SECONDS = 30
+/**
+ * Has Twilio put a receipt again that we did not take: up to five times, where the connection fails, the answer does
+ * not come or is a 5xx (twilio.com/docs/usage/webhooks/webhooks-connection-overrides). By itself it gives a receipt up.
+ */
+const CALLBACK_RETRIES = 'rc=5&rp=ct,rt,5xx'
 const SERVICE_SID = /^MG[0-9a-fA-F]{32}$/
 
 /** Why a message is not even asked for; nothing where it may be. What is too long to say may still be written. */
@@ -101,11 +106,14 @@ function contentOf(settings: TwilioSettings, { channel, code }: Message): string
   return lookupLocale(known, [code.locale ?? undefined]) ?? settings.whatsappContentSid
 }
 
-/** The address for receipts, with the id of the send: it finds a send whose answer was lost. */
+/**
+ * The address for receipts, with the id of the send: it finds a send whose answer was lost. The fragment is for Twilio
+ * alone, which neither signs it nor asks for it; one that is configured is left as it is.
+ */
 function callbackOf({ statusCallback }: TwilioSettings, { id }: Message): string | undefined {
   if (statusCallback === undefined) return undefined
   // Only added to, so that what is signed is spelt as it is configured.
   const [address = '', fragment] = statusCallback.split('#', 2)
   const query = `${address.includes('?') ? '&' : '?'}send=${encodeURIComponent(id)}`
-  return address + query + (fragment === undefined ? '' : `#${fragment}`)
+  return `${address}${query}#${fragment ?? CALLBACK_RETRIES}`
 }

@@ -187,11 +187,11 @@ describe('the channels of Twilio', () => {
 
   test('asks of each where to tell what became of it, with the id of the send', async () => {
     for (const [statusCallback, expected] of [
-      ['https://a.example/hooks', 'https://a.example/hooks?send=snd_1'],
-      ["https://a.example/hooks?t=a%20b'", "https://a.example/hooks?t=a%20b'&send=snd_1"],
+      ['https://a.example/hooks', 'https://a.example/hooks?send=snd_1#rc=5&rp=ct,rt,5xx'],
+      ["https://a.example/hooks?t=a%20b'", "https://a.example/hooks?t=a%20b'&send=snd_1#rc=5&rp=ct,rt,5xx"],
       ['https://a.example/hooks#rc=3', 'https://a.example/hooks?send=snd_1#rc=3'],
     ] as const) {
-      const provider = await make({ from: FROM_OK, ...whatsapp, statusCallback })
+      const provider = await make({ from: FROM_OK, voiceFrom: FROM_OK, ...whatsapp, statusCallback })
       expect(provider.tells).toBe(true)
       server.play('accepted')
       for (const channel of ['sms', 'whatsapp', 'call'] as const)

@@ -18,6 +18,7 @@ describe('looking for a message whose answer was lost', () => {
       accountSid: ACCOUNT,
       authToken: AUTH_TOKEN,
       from: FROM_OK,
+      voiceFrom: FROM_OK,
       whatsappFrom: FROM_OK,
       whatsappContentSid: HX,
       maxRetries: 2,

@@ -52,7 +52,6 @@ beforeEach(async () => {
   server.play('accepted', 'lookup')
   server.kept.length = 0
   server.nowMs = NOON
-  // Each test has a process of its own: one remembers what it began.
   provider = await make(server.baseUrl)
 })
 afterEach(async () => {
@@ -222,9 +221,16 @@ describe('a verification whose answer was lost', () => {
   })
 
   test('is not taken for one that serves another of ours', async () => {
-    await begin()
-    const other = { code: { digits: '1', locale: null, since: NOON + 1 } }
-    expect(await look(NOON, other)).toEqual({ found: 'unknown' })
+    const ref = await begin()
+    const other = { digits: '1', locale: null, since: NOON }
+    expect(await look(NOON, { code: { ...other, ref: `VE${'9c'.repeat(16)}` } })).toEqual({
+      found: 'unknown',
+    })
+    expect(await look(NOON, { code: { ...other, ref } })).toMatchObject({ found: true, ref })
+    // Another has ended ours and begun its own.
+    const reset = await begin({ code: { ...other, since: NOON + 1 } })
+    expect(reset).not.toBe(ref)
+    expect(await look()).toEqual({ found: 'unknown' })
   })
 
   test('cannot be told without a code, or when Twilio does not answer', async () => {

@@ -78,6 +78,7 @@ describe('Twilio Verify sends codes of its own', () => {
     })
     expect(provider.tells).toBeUndefined()
     for (const channel of ['sms', 'whatsapp', 'call'] as const) {
+      server.kept.length = 0
       expect(await provider.send({ ...message, channel, sender: 'Acme' }, never)).toEqual({
         ok: true,
         ref: expect.stringMatching(/^VE[0-9a-f]{32}$/),
@@ -134,7 +135,10 @@ describe('Twilio Verify sends codes of its own', () => {
     const provider = await make()
     const refs = [refOf(await provider.send(message, never))]
     server.nowMs += 60_000
-    refs.push(refOf(await provider.send({ ...message, channel: 'call' }, never)))
+    const again = { ...message, channel: 'call', code: { ...code, ref: refs[0] ?? '' } } as const
+    refs.push(refOf(await provider.send(again, never)))
+    // Nor does it matter which process it is, or what its clock says.
+    refs.push(refOf(await (await make()).send({ ...again, code: { ...again.code, since: Infinity } }, never)))
     expect(new Set(refs).size).toBe(1)
     expect(server.asked).toEqual([])
   })
@@ -155,21 +159,50 @@ describe('Twilio Verify sends codes of its own', () => {
   })
 
   test('bears clocks that differ by two seconds', async () => {
-    const ref = refOf(await (await make()).send(message, never))
-    const later = { ...message, code: { ...code, since: NOON + 2_000 } }
-    expect(refOf(await (await make()).send(later, never))).toBe(ref)
+    server.nowMs = NOON - 2_000
+    await (await make()).send(message, never)
+    expect(server.asked).toEqual([])
+    server.kept.length = 0
+    server.nowMs -= 1
+    await (await make()).send(message, never)
+    expect(server.asked).toHaveLength(1)
   })
 
-  test('one process takes what serves one verification for no other, however close they are', async () => {
-    const provider = await make()
-    const login = refOf(await provider.send(message, never))
-    const other = { ...message, code: { ...code, since: NOON + 1 } }
-    const reset = refOf(await provider.send(other, never))
-    // A resend of the first comes upon the second's, which is younger than either.
-    server.nowMs += 30_000
-    const again = refOf(await provider.send(message, never))
-    expect(new Set([login, reset, again]).size).toBe(3)
-    expect(server.kept.map(({ status }) => status)).toEqual(['canceled', 'canceled', 'pending'])
+  test.each([0, 1, 60_000])(
+    'no two verifications ever share one, whichever processes send: opened %d ms apart',
+    async (apartMs) => {
+      const signIn = refOf(await (await make()).send(message, never))
+      server.nowMs += apartMs
+      const reset = { ...message, code: { ...code, since: NOON + apartMs } }
+      const opened = refOf(await (await make()).send(reset, never))
+      // A resend of the first comes upon the second's, which is younger than either.
+      server.nowMs += 30_000
+      const again = { ...message, code: { ...code, ref: signIn } }
+      const resent = refOf(await (await make()).send(again, never))
+      expect(new Set([signIn, opened, resent]).size).toBe(3)
+      expect(server.kept.map(({ status }) => status)).toEqual(['canceled', 'canceled', 'pending'])
+      // What it has now is its own to go on with; the other has none, and begins anew.
+      const third = refOf(await (await make()).send({ ...again, code: { ...code, ref: resent } }, never))
+      expect(third).toBe(resent)
+      const other = { ...reset, code: { ...reset.code, ref: opened } }
+      expect(refOf(await (await make()).send(other, never))).not.toBe(resent)
+      expect(server.kept).toHaveLength(4)
+    },
+  )
+
+  test('what another process has begun in between is not taken, and not ended either', async () => {
+    const ref = refOf(await (await make()).send(message, never))
+    const theirs = `VE${'8b'.repeat(16)}`
+    const began = { date_created: '2026-01-15T12:01:00Z' }
+    const attempts = [{ time: began.date_created }, { time: began.date_created }]
+    server.answer(
+      json(201, { ...began, sid: ref, send_code_attempts: attempts }),
+      json(201, { ...began, sid: theirs, send_code_attempts: attempts }),
+    )
+    const later = { ...message, code: { ...code, since: NOON + 60_000 } }
+    const sent = await (await make()).send(later, never)
+    expect(sent).toEqual({ ok: false, why: 'unavailable', code: 'continued' })
+    expect(server.asked).toHaveLength(1)
   })
 
   test('what ended by itself in between needs no ending', async () => {

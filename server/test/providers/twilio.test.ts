@@ -112,7 +112,7 @@ describe('the Twilio provider', () => {
   test('asks Twilio to tell what became of a message, where there is an address for it', async () => {
     const statusCallback = 'https://verify.example.com/v1/callbacks/twilio?tenant=a%20b'
     await (await make({ statusCallback })).send(message, never)
-    expect(sent()).toMatchObject({ StatusCallback: `${statusCallback}&send=snd_1` })
+    expect(sent()).toMatchObject({ StatusCallback: `${statusCallback}&send=snd_1#rc=5&rp=ct,rt,5xx` })
   })
 
   test('reads receipts with the auth token alone: an API key signs none', async () => {

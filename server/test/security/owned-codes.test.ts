@@ -115,6 +115,18 @@ describe('a vendor that owns the code', () => {
     expect([owner.messages.length, own.messages.length]).toEqual([0, 1])
   })
 
+  test('is told which message had its code before, whoever carried it in between', async () => {
+    const { server, owner, own } = await startOwned()
+    const { id } = await start(server, TO)
+    server.clock.advance(120)
+    await server.api('POST', `/v1/verifications/${id}/resend`)
+    server.clock.advance(180)
+    await server.api('POST', `/v1/verifications/${id}/resend`, { body: { channel: 'call' } })
+    await start(server, phoneOf(1))
+    expect(own.messages.map(({ code }) => code?.ref)).toEqual(['owner-1'])
+    expect(owner.messages.map(({ code }) => code?.ref)).toEqual([undefined, 'owner-1', undefined])
+  })
+
   test('is asked by number too', async () => {
     const { server } = await startOwned()
     await start(server, TO)

@@ -32,12 +32,21 @@ async function start() {
 }
 
 test('our own provider sends through it, and is told of the delivery', async () => {
-  const { send, phones, app } = await start()
+  const { send, phones, app, provider } = await start()
   const sent = await send('+14155552671')
   const item = await phones.until(({ status }) => status === 'delivered')
   expect(sent).toEqual({ ok: true, ref: item.sid })
   expect(item).toMatchObject({ text: '123456 is your Acme code.', body: '' })
   await expect.poll(() => app.received.length).toBe(3)
+  // Behind the address stands what Twilio is to do; it is neither signed nor asked for.
+  const { receipts } = provider
+  for (const { url, isValid, headers, form } of app.received) {
+    expect({ url, isValid }).toEqual({ url: `${app.url}/v1/callbacks/twilio?send=snd_1`, isValid: true })
+    const signature = String(headers['x-twilio-signature'])
+    const body = Buffer.from(new URLSearchParams(form).toString())
+    const request = { method: 'POST', url, headers: { 'x-twilio-signature': signature }, body, at: 0 }
+    expect(receipts?.(request)).toMatchObject([{ ref: item.sid }])
+  }
 })
 
 test('our own provider finds the account to be in order', async () => {
