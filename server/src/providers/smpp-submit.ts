@@ -1,9 +1,7 @@
 import type { Fields } from 'smpp'
 import type { Message } from '../messaging/provider.ts'
 import { encodeText, joinHeader } from './smpp-encoding.ts'
-
-/** How a long text travels: in parts that each have a header, or whole in the TLV `message_payload`. */
-export type LongTexts = 'parts' | 'payload'
+import type { LongTexts } from './smpp-settings.ts'
 
 /** What the packets of one message depend on, besides the message. */
 export type SubmitForm = {

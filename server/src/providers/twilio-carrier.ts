@@ -1,5 +1,5 @@
 import type { Channel, Message, Sent } from '../messaging/provider.ts'
-import type { TwilioConnection } from './twilio-account.ts'
+import type { TwilioConnection } from './twilio-connection.ts'
 import { TwilioFailure } from './twilio-failure.ts'
 import { callRequest, messageRequest, tooLong } from './twilio-requests.ts'
 import type { Retries, Try } from './twilio-retries.ts'

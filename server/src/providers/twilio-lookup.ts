@@ -1,5 +1,5 @@
 import type { Found, Message } from '../messaging/provider.ts'
-import type { TwilioConnection } from './twilio-account.ts'
+import type { TwilioConnection } from './twilio-connection.ts'
 import { addressOf } from './twilio-requests.ts'
 import { CALL_SID, MESSAGE_SID, priceOf } from './twilio-shapes.ts'
 

@@ -1,4 +1,5 @@
-import type { TwilioAccount, TwilioConnection } from './twilio-account.ts'
+import type { TwilioAccount } from './twilio-account.ts'
+import type { TwilioConnection } from './twilio-connection.ts'
 import { TwilioFailure } from './twilio-failure.ts'
 
 /** Looks whether Twilio accepts the credentials, without sending anything. */

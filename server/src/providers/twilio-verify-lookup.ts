@@ -1,5 +1,5 @@
 import type { Found, Message } from '../messaging/provider.ts'
-import type { TwilioConnection } from './twilio-account.ts'
+import type { TwilioConnection } from './twilio-connection.ts'
 import { priceOf, VERIFICATION_SID } from './twilio-shapes.ts'
 import { SLACK_MS } from './twilio-verify-sends.ts'
 

@@ -1,5 +1,5 @@
 import type { CarriedCode, Channel, Message, Sent } from '../messaging/provider.ts'
-import type { TwilioConnection } from './twilio-account.ts'
+import type { TwilioConnection } from './twilio-connection.ts'
 import { TwilioFailure } from './twilio-failure.ts'
 import type { Retries, Try } from './twilio-retries.ts'
 import { VERIFICATION_SID } from './twilio-shapes.ts'

@@ -1,5 +1,6 @@
 import type { Channel, Provider } from '../messaging/provider.ts'
-import { connectTwilio, type TwilioAccount, type TwilioConnection } from './twilio-account.ts'
+import { type TwilioAccount } from './twilio-account.ts'
+import { connectTwilio, type TwilioConnection } from './twilio-connection.ts'
 import { codeOf } from './twilio-probe.ts'
 import { Retries, type TwilioDeps } from './twilio-retries.ts'
 import { checkCode } from './twilio-verify-checks.ts'

@@ -1,5 +1,5 @@
 import type { Provider } from '../messaging/provider.ts'
-import { connectTwilio } from './twilio-account.ts'
+import { connectTwilio } from './twilio-connection.ts'
 import { Carrier } from './twilio-carrier.ts'
 import { lookUp } from './twilio-lookup.ts'
 import { probeTwilio } from './twilio-probe.ts'

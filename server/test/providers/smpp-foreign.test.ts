@@ -1,7 +1,8 @@
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest'
 import { startSmsc, type SmscServer } from '../../../scripts/services/smsc.ts'
 import type { Message, Provider, Receipt, Sent } from '../../src/messaging/provider.ts'
-import { makeSmppProvider, type SmppSettings } from '../../src/providers/smpp.ts'
+import { makeSmppProvider } from '../../src/providers/smpp.ts'
+import type { SmppSettings } from '../../src/providers/smpp-settings.ts'
 import { describeWith, toxiproxy } from '../helpers/services.ts'
 
 const MESSAGE: Message = {

@@ -218,7 +218,7 @@ describe('the channels of Twilio', () => {
   })
 
   test('a route of another region serves each API by its own name', async () => {
-    const { connectTwilio } = await import('../../src/providers/twilio-account.ts')
+    const { connectTwilio } = await import('../../src/providers/twilio-connection.ts')
     const bounds = { ...account, maxRetries: 0, retryDelayMs: 5, requestTimeoutSeconds: 2 }
     const urls = [
       undefined,
