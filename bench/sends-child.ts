@@ -20,6 +20,8 @@ export type Sent = {
 type Send = (to: string, n: number) => Promise<boolean>
 
 const BODY = '123456 is your Example verification code. Never share this code. It expires in 10 min.'
+/** Few enough that none ends in digits which the simulator has a fate for, such as an answer after 25 s. */
+const NUMBERS = 1_000
 const [, , mode = '', url = '', inFlight = '2000', seconds = '5', warmup = '2'] = process.argv
 const account = { sid: `AC${'0a'.repeat(16)}`, authToken: 'auth-token-of-the-benchmark' }
 const from = '+15005550006'
@@ -94,7 +96,7 @@ async function keepBusy(send: Send, seconds: number): Promise<Sent> {
     Array.from({ length: Number(inFlight) }, async () => {
       while (performance.now() < until) {
         const mine = n++
-        const ok = await send(phoneAt(mine), mine).catch(() => false)
+        const ok = await send(phoneAt(mine % NUMBERS), mine).catch(() => false)
         if (!ok) refused += 1
       }
     }),

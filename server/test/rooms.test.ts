@@ -88,6 +88,10 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
 const SIBLINGS = ['providers', 'stores'] as const
 /** What siblings have in common. */
 const SHARED = new Set([
+  'providers/shared/exchange.ts',
+  'providers/shared/form.ts',
+  'providers/shared/retries.ts',
+  'providers/shared/way.ts',
   'stores/store.ts',
   'stores/batches.ts',
   'stores/receipts.ts',

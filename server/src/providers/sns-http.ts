@@ -1,12 +1,7 @@
-import type { IncomingHttpHeaders } from 'node:http'
-import { Agent, type Dispatcher } from 'undici'
 import type { Refusal } from '../messaging/provider.ts'
+import type { Answer } from './shared/exchange.ts'
+import { Way, type Written } from './shared/way.ts'
 import { meaningOf } from './sns-codes.ts'
-
-/** The largest answer read, in bytes. SNS's own are under 1 KB. */
-const BODY_MAX = 64 * 1024
-const CONNECTIONS_MAX = 50
-const CONNECT_TIMEOUT_MAX_MS = 5_000
 
 /** Why a call gave nothing to use. Holds codes of ours and AWS's alone: no text, no header, no secret. */
 export class SnsFailure extends Error {
@@ -61,160 +56,131 @@ export type SnsHttp = {
 }
 
 /**
- * Makes a request handler for the SDK over undici: keep-alive, no pipelining, no redirect, no repeat, an answer
- * of at most 64 KB, and `timeoutMs` for a call as a whole, finding credentials and connecting included. The
- * SDK's own handler bounds each silence but not the whole, and cannot tell what left from what never did.
+ * Makes a request handler for the SDK over a {@link Way} to each origin, which for the SDK are few: the region's, and
+ * those that credentials come from. `timeoutMs` is for a call as a whole, finding credentials and connecting included.
+ * The SDK's own handler bounds each silence but not the whole, and cannot tell what left from what never did.
  */
 export function makeSnsHttp(settings: { readonly timeoutMs: number }): SnsHttp {
   const { timeoutMs } = settings
-  const agent = new Agent({
-    connections: CONNECTIONS_MAX,
-    pipelining: 1,
-    headersTimeout: timeoutMs,
-    bodyTimeout: timeoutMs,
-    connect: { timeout: Math.min(CONNECT_TIMEOUT_MAX_MS, timeoutMs) },
-  })
-  const exchanges = new WeakMap<AbortSignal, Exchange>()
-  let closing: Promise<void> | undefined
+  const ways = new Map<string, Way>()
+  const calls = new WeakMap<AbortSignal, Call>()
+  let isClosed = false
 
+  const wayTo = (origin: string): Way => {
+    const way = ways.get(origin) ?? new Way(origin, { timeoutMs })
+    ways.set(origin, way)
+    if (isClosed) void way.close()
+    return way
+  }
   return {
     handler: {
       handle: async (request, { abortSignal } = {}) => {
-        const exchange = abortSignal === undefined ? undefined : exchanges.get(abortSignal)
-        const options = dispatchOptions(request)
-        if (exchange !== undefined) return { response: await exchange.run(agent, options) }
+        const call = abortSignal === undefined ? undefined : calls.get(abortSignal)
+        const way = wayTo(originOf(request))
+        if (call !== undefined) return { response: responseOf(await call.ask(way, writtenOf(request))) }
         // The SDK lends its handler to the clients that fetch credentials, of STS or SSO.
-        const other = new Exchange(timeoutMs)
-        return { response: await other.settle(() => other.run(agent, options)) }
+        const answer = await way.ask(writtenOf(request))
+        if (answer.text === undefined) throw new SnsFailure('unavailable', answer.broken, true)
+        return { response: responseOf(answer) }
       },
       destroy: () => {},
     },
-    within: (signal, call) => {
-      const exchange = new Exchange(timeoutMs, signal)
+    within: async (signal, make) => {
+      const call = new Call(timeoutMs, signal)
       const { signal: abortSignal } = new AbortController()
-      exchanges.set(abortSignal, exchange)
-      return exchange.settle(() => call({ abortSignal }))
+      calls.set(abortSignal, call)
+      return call.settle(() => make({ abortSignal }))
     },
-    close: () => (closing ??= agent.close()),
+    close: async () => {
+      isClosed = true
+      await Promise.all([...ways.values()].map((way) => way.close()))
+    },
   }
 }
 
-function dispatchOptions(request: SdkRequest): Dispatcher.DispatchOptions {
-  const { protocol, hostname, port, path, query = {}, method, headers, body } = request
+function originOf({ protocol, hostname, port }: SdkRequest): string {
+  return `${protocol}//${hostname}${port === undefined ? '' : `:${port}`}`
+}
+
+function writtenOf({ path, query = {}, method, headers, body }: SdkRequest): Written {
   const search = new URLSearchParams()
   for (const [name, value] of Object.entries(query))
     for (const item of [value ?? ''].flat()) search.append(name, item)
   return {
-    origin: `${protocol}//${hostname}${port === undefined ? '' : `:${port}`}`,
-    path: search.size === 0 ? path : `${path}?${search.toString()}`,
     method,
+    path: search.size === 0 ? path : `${path}?${search.toString()}`,
     headers,
     body: typeof body === 'string' || body instanceof Uint8Array ? body : null,
   }
 }
 
-/**
- * One call of the SDK and the request it makes. undici tells a handler the moment before the first byte is
- * written, which is what separates "never sent" from "may have been taken"; an error's name alone cannot.
- */
-class Exchange implements Dispatcher.DispatchHandler {
-  readonly #signal: AbortSignal | undefined
+function responseOf({ status = 0, headers, text }: Answer): SdkResponse['response'] {
+  if (text === undefined) throw new Error('no whole answer')
+  const joined = Object.entries(headers).map(([name, value]) => [name, [value].flat().join(', ')])
+  return { statusCode: status, headers: Object.fromEntries(joined), body: Buffer.from(text) }
+}
+
+/** One call of the SDK and the request that it makes, once it has found its credentials. */
+class Call {
+  readonly #signal: AbortSignal
   readonly #timer: NodeJS.Timeout
   readonly #onAbort = (): void => this.#stop('aborted')
-  readonly #ended = Promise.withResolvers<SdkResponse['response']>()
-  #controller: Dispatcher.DispatchController | undefined
-  /** What broke, once something did. */
-  #broken: string | undefined
-  #asked = false
-  #left = false
-  #status: number | undefined
-  #headers: IncomingHttpHeaders = {}
-  #chunks: Buffer[] = []
-  #bytes = 0
+  /** Gives the request up. */
+  readonly #givingUp = new AbortController()
+  readonly #unasked = Promise.withResolvers<never>()
+  /** What ended the call, where we did. */
+  #stopped: string | undefined
+  #isAsked = false
+  #answer: Answer | undefined
 
-  constructor(timeoutMs: number, signal?: AbortSignal) {
+  constructor(timeoutMs: number, signal: AbortSignal) {
     this.#signal = signal
-    this.#ended.promise.catch(() => {})
+    this.#unasked.promise.catch(() => {})
     this.#timer = setTimeout(() => this.#stop('timeout'), timeoutMs)
-    signal?.addEventListener('abort', this.#onAbort, { once: true })
-    if (signal?.aborted) this.#stop('aborted')
+    signal.addEventListener('abort', this.#onAbort, { once: true })
+    if (signal.aborted) this.#stop('aborted')
   }
 
-  /** Runs the call to its end, or until this exchange is given up. */
-  async settle<T>(call: () => Promise<T>): Promise<T> {
-    // Before the request there are the credentials, which may come over the network too.
-    const givenUp = this.#ended.promise.then(() => new Promise<never>(() => {}))
+  /** Runs the call to its end, or until it is given up. */
+  async settle<T>(make: () => Promise<T>): Promise<T> {
     try {
-      return await Promise.race([givenUp, ...(this.#broken === undefined ? [call()] : [])])
+      return await Promise.race([this.#unasked.promise, ...(this.#stopped === undefined ? [make()] : [])])
     } catch (error) {
       throw this.#failure(error)
     } finally {
       clearTimeout(this.#timer)
-      this.#signal?.removeEventListener('abort', this.#onAbort)
+      this.#signal.removeEventListener('abort', this.#onAbort)
     }
   }
 
-  run(agent: Agent, options: Dispatcher.DispatchOptions): Promise<SdkResponse['response']> {
-    this.#asked = true
-    if (this.#broken === undefined) agent.dispatch(options, this)
-    return this.#ended.promise
+  async ask(way: Way, written: Written): Promise<Answer> {
+    this.#isAsked = true
+    this.#answer = await way.ask(written, this.#givingUp.signal)
+    return this.#answer
   }
 
-  onRequestStart(controller: Dispatcher.DispatchController): void {
-    this.#controller = controller
-    // The call was given up while it waited for a socket: aborting now keeps it from being written.
-    if (this.#broken !== undefined) controller.abort(new Error('given up'))
-    else this.#left = true
-  }
-
-  onResponseStart(_: Dispatcher.DispatchController, status: number, headers: IncomingHttpHeaders): void {
-    if (status < 200) return
-    this.#status = status
-    this.#headers = headers
-  }
-
-  onResponseData(_: Dispatcher.DispatchController, chunk: Buffer): void {
-    this.#bytes += chunk.length
-    if (this.#bytes > BODY_MAX) this.#stop('too_large')
-    else this.#chunks.push(chunk)
-  }
-
-  onResponseEnd(): void {
-    const headers = Object.entries(this.#headers).map(([name, value]) => [name, [value].flat().join(', ')])
-    this.#ended.resolve({
-      statusCode: this.#status ?? 0,
-      headers: Object.fromEntries(headers),
-      body: Buffer.concat(this.#chunks),
-    })
-  }
-
-  onResponseError(_: Dispatcher.DispatchController, error: Error): void {
-    this.#break('code' in error && typeof error.code === 'string' ? error.code : 'socket')
-  }
-
-  #stop(broken: string): void {
-    this.#break(broken)
-    this.#controller?.abort(new Error(broken))
-  }
-
-  #break(broken: string): void {
-    this.#broken ??= broken
-    this.#ended.reject(new Error(broken))
+  #stop(why: string): void {
+    this.#stopped ??= why
+    this.#givingUp.abort()
+    // Before the request there are the credentials, which may come over the network too. A request ends by itself.
+    if (!this.#isAsked) this.#unasked.reject(new Error(why))
   }
 
   #failure(error: unknown): SnsFailure {
     const { name, message } = error instanceof Error ? error : { name: undefined, message: '' }
-    if (this.#status === undefined) {
-      if (this.#left) return new SnsFailure('unknown', this.#broken ?? 'sdk')
+    if (this.#answer === undefined) {
+      if (this.#stopped !== undefined) return new SnsFailure('unavailable', this.#stopped, true)
       if (error instanceof SnsFailure) return new SnsFailure('unavailable', error.code, true)
       // The SDK gave up by itself before it asked for anything: no credentials, or settings that do not fit.
-      if (this.#broken === undefined && !this.#asked)
-        return new SnsFailure('misconfigured', name === 'CredentialsProviderError' ? 'credentials' : 'sdk')
-      return new SnsFailure('unavailable', this.#broken ?? 'sdk', true)
+      return new SnsFailure('misconfigured', name === 'CredentialsProviderError' ? 'credentials' : 'sdk')
+    }
+    const { left, status, headers, broken } = this.#answer
+    if (status === undefined) {
+      return new SnsFailure(left ? 'unknown' : 'unavailable', this.#stopped ?? broken, !left)
     }
     // A 2xx says that something took the message, even if what it says about it cannot be read.
-    if (this.#status < 300) return new SnsFailure('unknown', this.#broken ?? 'garbled')
-    const { why, code, again } = meaningOf(this.#status, name, message)
-    return new SnsFailure(why, code, again, this.#headers['retry-after'])
+    if (status < 300) return new SnsFailure('unknown', this.#stopped ?? broken)
+    const { why, code, again } = meaningOf(status, name, message)
+    return new SnsFailure(why, code, again, headers['retry-after'])
   }
 }

@@ -1,14 +1,10 @@
-import { randomInt } from 'node:crypto'
-import { setTimeout as sleep } from 'node:timers/promises'
 import type * as Sdk from '@aws-sdk/client-sns'
 import type { Message, Provider, Sent } from '../messaging/provider.ts'
-import { systemClock, type Clock } from '../primitives/clock.ts'
+import { Retries, type RetryDeps, type Try } from './shared/retries.ts'
 import { makeSnsHttp, SnsFailure, type SnsHttp } from './sns-http.ts'
 
 /** SNS's limit on a text message (docs.aws.amazon.com/sns/latest/api/API_Publish.html). */
 const BODY_CHARACTERS_MAX = 1_600
-/** The longest pause between two tries; a longer `Retry-After` is handed back instead of waited for. */
-const PAUSE_MAX_MS = 30_000
 const MESSAGE_ID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
 /** Up to 11 letters, digits and hyphens, one letter among them, and none of them a hyphen at an end. */
 const SENDER_ID = /^(?=.*[A-Za-z])(?!-)[A-Za-z0-9-]{1,11}(?<!-)$/
@@ -43,15 +39,6 @@ export type SnsSettings = {
   readonly baseUrl?: string | undefined
 }
 
-/** What a test replaces. */
-export type SnsDeps = {
-  readonly clock?: Clock
-  /** A whole number from 0 to `max - 1`, for the jitter. */
-  readonly randomInt?: (max: number) => number
-  /** Resolves after `ms`; rejects when `signal` aborts. */
-  readonly sleep?: (ms: number, signal: AbortSignal) => Promise<unknown>
-}
-
 /**
  * Makes the provider that sends by Amazon SNS through the official SDK, which is loaded here and not before. It
  * is an optional dependency: without it this rejects. Credentials that are not given come by the SDK's default
@@ -62,7 +49,7 @@ export type SnsDeps = {
  *
  * @throws Error naming the setting that is missing or malformed; never its value.
  */
-export async function makeSnsProvider(settings: SnsSettings, deps: SnsDeps = {}): Promise<Provider> {
+export async function makeSnsProvider(settings: SnsSettings, deps: RetryDeps = {}): Promise<Provider> {
   check(settings)
   const sdk = await import('@aws-sdk/client-sns')
   const http = makeSnsHttp({ timeoutMs: settings.requestTimeoutSeconds * 1_000 })
@@ -79,7 +66,7 @@ export async function makeSnsProvider(settings: SnsSettings, deps: SnsDeps = {})
     // A copy: the SDK writes into what it is given, and settings are frozen.
     ...(settings.credentials === undefined ? {} : { credentials: { ...settings.credentials } }),
   })
-  const carrier = new Carrier(settings, deps, sdk, client, http)
+  const carrier = new Carrier(settings, new Retries(settings, deps), sdk, client, http)
   return {
     name: 'sns',
     channels: ['sms'],
@@ -105,43 +92,32 @@ function check({ region, senderId, originationNumber, maxPrice, baseUrl }: SnsSe
   }
 }
 
-/** What came of one request. */
-type Try = { readonly sent: Sent; readonly again: boolean }
-
 class Carrier {
   readonly #settings: SnsSettings
+  readonly #retries: Retries
   readonly #sdk: typeof Sdk
   readonly #client: Sdk.SNSClient
   readonly #http: SnsHttp
-  readonly #clock: Clock
-  readonly #randomInt: (max: number) => number
-  readonly #sleep: (ms: number, signal: AbortSignal) => Promise<unknown>
 
-  constructor(settings: SnsSettings, deps: SnsDeps, sdk: typeof Sdk, client: Sdk.SNSClient, http: SnsHttp) {
+  constructor(
+    settings: SnsSettings,
+    retries: Retries,
+    sdk: typeof Sdk,
+    client: Sdk.SNSClient,
+    http: SnsHttp,
+  ) {
     this.#settings = settings
+    this.#retries = retries
     this.#sdk = sdk
     this.#client = client
     this.#http = http
-    this.#clock = deps.clock ?? systemClock
-    this.#randomInt = deps.randomInt ?? randomInt
-    this.#sleep = deps.sleep ?? ((ms, signal) => sleep(ms, undefined, { signal }))
   }
 
   async send(message: Message, signal: AbortSignal): Promise<Sent> {
     if (message.channel !== 'sms') return { ok: false, why: 'misconfigured', code: 'channel' }
     if (message.body.length > BODY_CHARACTERS_MAX)
       return { ok: false, why: 'misconfigured', code: 'too_long' }
-    for (let retries = 0; ; retries++) {
-      const { sent, again } = await this.#try(message, signal)
-      if (sent.ok || !again || message.hurried === true || retries >= this.#settings.maxRetries) return sent
-      const pauseMs = this.#pauseMs(retries, sent.retryAfterSeconds ?? 0)
-      if (pauseMs > PAUSE_MAX_MS) return sent
-      try {
-        await this.#sleep(pauseMs, signal)
-      } catch {
-        return sent
-      }
-    }
+    return this.#retries.run(() => this.#try(message, signal), signal, message.hurried)
   }
 
   async probe(signal: AbortSignal): Promise<{ readonly ok: boolean; readonly detail: string }> {
@@ -158,21 +134,17 @@ class Carrier {
     }
   }
 
-  async #try(message: Message, signal: AbortSignal): Promise<Try> {
+  async #try(message: Message, signal: AbortSignal): Promise<Try<Sent>> {
     try {
       const command = new this.#sdk.PublishCommand(this.#requestOf(message))
       const { MessageId: ref } = await this.#http.within(signal, (options) =>
         this.#client.send(command, options),
       )
-      if (typeof ref === 'string' && MESSAGE_ID.test(ref)) return { sent: { ok: true, ref }, again: false }
-      return { sent: { ok: false, why: 'unknown', code: 'garbled' }, again: false }
+      if (typeof ref === 'string' && MESSAGE_ID.test(ref)) return { outcome: { ok: true, ref }, again: false }
+      return this.#retries.refused('unknown', 'garbled', false)
     } catch (error) {
-      if (!(error instanceof SnsFailure))
-        return { sent: { ok: false, why: 'unknown', code: 'sdk' }, again: false }
-      const { why, code, again, retryAfter } = error
-      const seconds = retryAfterSeconds(retryAfter, this.#clock.now())
-      const retryAfterHelp = seconds === undefined ? {} : { retryAfterSeconds: seconds }
-      return { sent: { ok: false, why, code, ...retryAfterHelp }, again }
+      if (!(error instanceof SnsFailure)) return this.#retries.refused('unknown', 'sdk', false)
+      return this.#retries.refused(error.why, error.code, error.again, error.retryAfter)
     }
   }
 
@@ -192,12 +164,6 @@ class Carrier {
       },
     }
   }
-
-  /** Full jitter over a doubling back-off, on top of what SNS asked for. */
-  #pauseMs(retries: number, retryAfter: number): number {
-    const backoffMs = Math.min(PAUSE_MAX_MS, this.#settings.retryDelayMs * 2 ** retries)
-    return retryAfter * 1_000 + this.#randomInt(Math.floor(backoffMs) + 1)
-  }
 }
 
 /** The sender that the route names, a number or a name by its form; else those of the settings. */
@@ -207,12 +173,4 @@ function senderOf(
 ): Pick<SnsSettings, 'senderId' | 'originationNumber'> {
   if (sender === undefined) return settings
   return /^\+?\d+$/.test(sender) ? { originationNumber: sender } : { senderId: sender }
-}
-
-/** Seconds or an HTTP date (RFC 9110 §10.2.3), as whole seconds from now; nothing where it is neither. */
-function retryAfterSeconds(header: string | undefined, nowMs: number): number | undefined {
-  if (header === undefined) return undefined
-  if (/^\d{1,9}$/.test(header)) return Number(header)
-  const atMs = Date.parse(header)
-  return Number.isNaN(atMs) ? undefined : Math.max(0, Math.ceil((atMs - nowMs) / 1_000))
 }

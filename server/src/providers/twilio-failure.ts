@@ -1,6 +1,7 @@
-import type { Refusal } from '../messaging/provider.ts'
+import type { Refusal, Sent } from '../messaging/provider.ts'
+import type { Answer } from './shared/exchange.ts'
+import type { Retries, Try } from './shared/retries.ts'
 import { meaningOf } from './twilio-codes.ts'
-import type { Answer } from './twilio-exchange.ts'
 
 /** Why a request gave no usable answer. Holds codes alone: no text of Twilio's, no header, no secret. */
 export class TwilioFailure extends Error {
@@ -31,6 +32,15 @@ export class TwilioFailure extends Error {
     this.retryAfter = more.retryAfter
     this.left = more.left ?? true
   }
+}
+
+/** What an error says of a message that was to be sent. */
+export function refusalOf(error: unknown, retries: Retries): Try<Sent> {
+  // Not from our client: the SDK could not read an answer that said the message was taken.
+  if (!(error instanceof TwilioFailure)) {
+    return { outcome: { ok: false, why: 'unknown', code: 'sdk' }, again: false }
+  }
+  return retries.refused(error.why, error.code, error.again, error.retryAfter)
 }
 
 /** The object a 2xx answer holds; throws {@link TwilioFailure} for every other answer. */

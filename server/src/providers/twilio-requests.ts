@@ -1,12 +1,11 @@
 import type TwilioSdk from 'twilio'
 import { lookupLocale } from '../messaging/locale.ts'
 import type { Message, Sent } from '../messaging/provider.ts'
+import type { MessageRequest } from './twilio-messages.ts'
 import type { TwilioSettings } from './twilio-settings.ts'
 import { speechOf } from './twilio-speech.ts'
 
 type Sdk = ReturnType<typeof TwilioSdk>
-/** What the Messages API is asked. */
-export type MessageRequest = Parameters<Sdk['messages']['create']>[0]
 /** What the Calls API is asked. */
 export type CallRequest = Parameters<Sdk['calls']['create']>[0]
 

@@ -1,7 +1,7 @@
 import type { Ruling } from '../messaging/provider.ts'
+import type { Retries, Try } from './shared/retries.ts'
 import type { TwilioConnection } from './twilio-connection.ts'
 import { TwilioFailure } from './twilio-failure.ts'
-import type { Retries, Try } from './twilio-retries.ts'
 import { VERIFICATION_SID } from './twilio-shapes.ts'
 
 /**

@@ -1,7 +1,7 @@
 import type { CarriedCode, Channel, Message, Sent } from '../messaging/provider.ts'
+import type { Retries, Try } from './shared/retries.ts'
 import type { TwilioConnection } from './twilio-connection.ts'
-import { TwilioFailure } from './twilio-failure.ts'
-import type { Retries, Try } from './twilio-retries.ts'
+import { refusalOf, TwilioFailure } from './twilio-failure.ts'
 import { VERIFICATION_SID } from './twilio-shapes.ts'
 import { verifyLocale } from './twilio-verify-locales.ts'
 
@@ -47,7 +47,7 @@ export class VerifySends {
     try {
       made = await this.#create(message, signal)
     } catch (error) {
-      return this.#retries.refusalOf(error)
+      return refusalOf(error, this.#retries)
     }
     if (isOurs(made, message.code)) return { outcome: { ok: true, ref: made.sid }, again: false }
     return { outcome: await this.#renew(made, message, signal), again: false }
@@ -59,7 +59,7 @@ export class VerifySends {
       await this.#cancel(old.sid, signal)
     } catch (error) {
       // What was sent opens nothing of ours, so another provider may send.
-      const { outcome } = this.#retries.refusalOf(error)
+      const { outcome } = refusalOf(error, this.#retries)
       return outcome.ok || outcome.why !== 'unknown' ? outcome : { ...outcome, why: 'unavailable' }
     }
     try {
@@ -68,7 +68,7 @@ export class VerifySends {
       const isNew = sid !== old.sid && messages <= 1
       return isNew ? { ok: true, ref: sid } : { ok: false, why: 'unavailable', code: 'continued' }
     } catch (error) {
-      return this.#retries.refusalOf(error).outcome
+      return refusalOf(error, this.#retries).outcome
     }
   }
 

@@ -1,8 +1,8 @@
 import type { Channel, Provider } from '../messaging/provider.ts'
+import { Retries, type RetryDeps } from './shared/retries.ts'
 import { type TwilioAccount } from './twilio-account.ts'
 import { connectTwilio, type TwilioConnection } from './twilio-connection.ts'
 import { codeOf } from './twilio-probe.ts'
-import { Retries, type TwilioDeps } from './twilio-retries.ts'
 import { checkCode } from './twilio-verify-checks.ts'
 import { findVerification } from './twilio-verify-lookup.ts'
 import { VerifySends } from './twilio-verify-sends.ts'
@@ -25,7 +25,7 @@ export type TwilioVerifySettings = TwilioAccount & {
  */
 export async function makeTwilioVerifyProvider(
   settings: TwilioVerifySettings,
-  deps: TwilioDeps = {},
+  deps: RetryDeps = {},
 ): Promise<Provider> {
   const { verifyServiceSid: service, channels = CHANNELS } = settings
   if (!/^VA[0-9a-fA-F]{32}$/.test(service)) {
@@ -42,7 +42,7 @@ export async function makeTwilioVerifyProvider(
     check: (ref, code, signal) => checkCode(connection, service, { ref, code }, retries, signal),
     lookup: (message, sinceMs, signal) => findVerification(connection, service, message, sinceMs, signal),
     probe: (signal) => probeService(connection, service, signal),
-    close: () => connection.http.close(),
+    close: () => connection.http.way.close(),
   }
 }
 

@@ -1,13 +1,14 @@
 import type { Provider } from '../messaging/provider.ts'
+import { Retries, type RetryDeps } from './shared/retries.ts'
 import { connectTwilio } from './twilio-connection.ts'
 import { Carrier } from './twilio-carrier.ts'
 import { lookUp } from './twilio-lookup.ts'
+import { makeMessageAsker } from './twilio-messages.ts'
 import { probeTwilio } from './twilio-probe.ts'
 import { makeTwilioReceipts } from './twilio-receipts.ts'
-import { Retries, type TwilioDeps } from './twilio-retries.ts'
 import { channelsOf, type TwilioSettings } from './twilio-settings.ts'
 
-export type { TwilioDeps, TwilioSettings }
+export type { TwilioSettings }
 
 /**
  * Makes the provider that texts, writes on WhatsApp and calls by Twilio's Messages and Calls APIs, through the
@@ -18,10 +19,13 @@ export type { TwilioDeps, TwilioSettings }
  *
  * @throws Error naming the setting that is missing or malformed; never its value.
  */
-export async function makeTwilioProvider(settings: TwilioSettings, deps: TwilioDeps = {}): Promise<Provider> {
+export async function makeTwilioProvider(settings: TwilioSettings, deps: RetryDeps = {}): Promise<Provider> {
   const channels = channelsOf(settings)
   const connection = await connectTwilio(settings, 'api')
-  const carrier = new Carrier(settings, channels, connection, new Retries(settings, deps))
+  const carrier = new Carrier(settings, channels, connection, {
+    askMessages: await makeMessageAsker(connection),
+    retries: new Retries(settings, deps),
+  })
   const { authToken, statusCallback } = settings
   return {
     name: 'twilio',
@@ -31,6 +35,6 @@ export async function makeTwilioProvider(settings: TwilioSettings, deps: TwilioD
     lookup: (message, sinceMs, signal, known) => lookUp(connection, message, sinceMs, signal, known),
     probe: (signal) => probeTwilio(connection, settings, signal),
     ...(authToken === undefined ? {} : { receipts: makeTwilioReceipts(authToken) }),
-    close: () => connection.http.close(),
+    close: () => connection.http.way.close(),
   }
 }

@@ -1,9 +1,8 @@
-import { randomInt } from 'node:crypto'
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { Message, Provider, Sent } from '../messaging/provider.ts'
-import { systemClock, type Clock } from '../primitives/clock.ts'
+import type { Answer } from './shared/exchange.ts'
+import { Retries, type RetryDeps, type Try } from './shared/retries.ts'
+import { Way } from './shared/way.ts'
 import { codeOf, meaningOf } from './vonage-codes.ts'
-import { makeVonageHttp, type Answer, type VonageHttp } from './vonage-http.ts'
 import { MESSAGE_UUID, readReceipts } from './vonage-receipts.ts'
 
 /** "limited to 1000 characters" (developer.vonage.com/en/api/messages, SMS). */
@@ -11,8 +10,6 @@ const TEXT_CHARACTERS_MAX = 1_000
 /** Bounds of an SMS's `ttl`; of the SMS API (20,000 to 604,800,000 ms), the Messages API's page names none. */
 const TTL_SECONDS_MIN = 20
 const TTL_SECONDS_MAX = 604_800
-/** The longest pause between two tries; a longer `Retry-After` is handed back instead of waited for. */
-const PAUSE_MAX_MS = 30_000
 
 /** How to reach Vonage's Messages API. */
 export type VonageSettings = {
@@ -34,15 +31,6 @@ export type VonageSettings = {
   readonly baseUrl?: string | undefined
 }
 
-/** What a test replaces. */
-export type VonageDeps = {
-  readonly clock?: Clock
-  /** A whole number from 0 to `max - 1`, for the jitter. */
-  readonly randomInt?: (max: number) => number
-  /** Resolves after `ms`; rejects when `signal` aborts. */
-  readonly sleep?: (ms: number, signal: AbortSignal) => Promise<unknown>
-}
-
 /**
  * Makes the provider that sends SMS by Vonage's Messages API v1: `POST /v1/messages`, Basic authentication with the
  * API key and secret, answered by 202 and a `message_uuid` (developer.vonage.com/en/api/messages). WhatsApp is left
@@ -53,22 +41,26 @@ export type VonageDeps = {
  *
  * @throws Error naming the setting that is missing or malformed; never its value.
  */
-export function makeVonageProvider(settings: VonageSettings, deps: VonageDeps = {}): Provider {
+export function makeVonageProvider(settings: VonageSettings, deps: RetryDeps = {}): Provider {
   const { apiKey, apiSecret, signatureSecret } = settings
   const { origin, path } = baseOf(settings)
   const basic = Buffer.from(`${apiKey}:${apiSecret}`).toString('base64')
-  const http = makeVonageHttp(origin, `Basic ${basic}`, settings.requestTimeoutSeconds * 1_000)
-  const carrier = new Carrier(settings, deps, http, `${path}/v1/messages`)
+  const api: Api = {
+    way: new Way(origin, { timeoutMs: settings.requestTimeoutSeconds * 1_000 }),
+    path,
+    headers: { authorization: `Basic ${basic}`, accept: 'application/json' },
+  }
+  const carrier = new Carrier(settings, api, new Retries(settings, deps))
   return {
     name: 'vonage',
     channels: ['sms'],
     ...(signatureSecret === undefined || settings.statusUrl === undefined ? {} : { tells: true }),
     send: (message, signal) => carrier.send(message, signal),
-    probe: (signal) => probe(http, path, signal),
+    probe: (signal) => probe(api, signal),
     ...(signatureSecret === undefined
       ? {}
       : { receipts: (request) => readReceipts(request, { apiKey, signatureSecret }) }),
-    close: () => http.close(),
+    close: () => api.way.close(),
   }
 }
 
@@ -102,24 +94,18 @@ type Request = {
   readonly webhook_version?: 'v1'
 }
 
-/** What came of one request. */
-type Try = { readonly sent: Sent; readonly again: boolean }
+/** How to ask Vonage. */
+type Api = { readonly way: Way; readonly path: string; readonly headers: Readonly<Record<string, string>> }
 
 class Carrier {
   readonly #settings: VonageSettings
-  readonly #http: VonageHttp
-  readonly #path: string
-  readonly #clock: Clock
-  readonly #randomInt: (max: number) => number
-  readonly #sleep: (ms: number, signal: AbortSignal) => Promise<unknown>
+  readonly #api: Api
+  readonly #retries: Retries
 
-  constructor(settings: VonageSettings, deps: VonageDeps, http: VonageHttp, path: string) {
+  constructor(settings: VonageSettings, api: Api, retries: Retries) {
     this.#settings = settings
-    this.#http = http
-    this.#path = path
-    this.#clock = deps.clock ?? systemClock
-    this.#randomInt = deps.randomInt ?? randomInt
-    this.#sleep = deps.sleep ?? ((ms, signal) => sleep(ms, undefined, { signal }))
+    this.#api = api
+    this.#retries = retries
   }
 
   async send(message: Message, signal: AbortSignal): Promise<Sent> {
@@ -127,22 +113,21 @@ class Carrier {
     if (message.body.length > TEXT_CHARACTERS_MAX) {
       return { ok: false, why: 'misconfigured', code: 'too_long' }
     }
-    const startedMs = this.#clock.now()
-    for (let retries = 0; ; retries++) {
-      const answer = await this.#http.request(this.#path, this.#requestOf(message, startedMs), signal)
-      const { sent, again } = read(answer, this.#clock.now())
-      if (sent.ok || !again || message.hurried === true || retries >= this.#settings.maxRetries) return sent
-      const pauseMs = this.#pauseMs(retries, sent.retryAfterSeconds ?? 0)
-      if (pauseMs > PAUSE_MAX_MS) return sent
-      try {
-        await this.#sleep(pauseMs, signal)
-      } catch {
-        return sent
-      }
-    }
+    return this.#retries.run((spentMs) => this.#try(message, spentMs, signal), signal, message.hurried)
   }
 
-  #requestOf(message: Message, startedMs: number): Request {
+  async #try(message: Message, spentMs: number, signal: AbortSignal): Promise<Try<Sent>> {
+    const { way, path, headers } = this.#api
+    const written = {
+      method: 'POST',
+      path: `${path}/v1/messages`,
+      headers: { ...headers, 'content-type': 'application/json' },
+      body: JSON.stringify(this.#requestOf(message, spentMs)),
+    } as const
+    return read(await way.ask(written, signal), this.#retries)
+  }
+
+  #requestOf(message: Message, spentMs: number): Request {
     const { from, statusUrl } = this.#settings
     return {
       message_type: 'text',
@@ -152,63 +137,49 @@ class Carrier {
       from: (message.sender ?? from).replace(/^\+/, ''),
       text: message.body,
       client_ref: message.id,
-      ...(message.validitySeconds === undefined
-        ? {}
-        : { ttl: this.#ttl(message.validitySeconds, startedMs) }),
+      ...(message.validitySeconds === undefined ? {} : { ttl: ttlOf(message.validitySeconds, spentMs) }),
       ...(statusUrl === undefined ? {} : { webhook_url: statusUrl, webhook_version: 'v1' }),
     }
   }
-
-  /** Whole seconds; what earlier tries took is gone from the code's life. */
-  #ttl(validitySeconds: number, startedMs: number): number {
-    const left = Math.floor(validitySeconds - (this.#clock.now() - startedMs) / 1_000)
-    return Math.min(TTL_SECONDS_MAX, Math.max(TTL_SECONDS_MIN, left))
-  }
-
-  /** Full jitter over a doubling back-off, on top of what Vonage asked for. */
-  #pauseMs(retries: number, retryAfter: number): number {
-    const backoffMs = Math.min(PAUSE_MAX_MS, this.#settings.retryDelayMs * 2 ** retries)
-    return retryAfter * 1_000 + this.#randomInt(Math.floor(backoffMs) + 1)
-  }
 }
 
-function read({ left, status, headers, body, broken }: Answer, nowMs: number): Try {
-  if (status === undefined) {
-    return { sent: { ok: false, why: left ? 'unknown' : 'unavailable', code: broken }, again: !left }
-  }
+/** Whole seconds; what earlier tries took is gone from the code's life. */
+function ttlOf(validitySeconds: number, spentMs: number): number {
+  const left = Math.floor(validitySeconds - spentMs / 1_000)
+  return Math.min(TTL_SECONDS_MAX, Math.max(TTL_SECONDS_MIN, left))
+}
+
+function read({ left, status, headers, text, broken }: Answer, retries: Retries): Try<Sent> {
+  if (status === undefined) return retries.refused(left ? 'unknown' : 'unavailable', broken, !left)
+  const body = text === undefined ? undefined : parseObject(text)
   if (status >= 200 && status < 300) {
     const ref = body !== undefined && 'message_uuid' in body ? body.message_uuid : undefined
     // A 2xx says that something took the message, even if what it says about it cannot be read.
-    if (typeof ref !== 'string' || !MESSAGE_UUID.test(ref)) {
-      return { sent: { ok: false, why: 'unknown', code: broken }, again: false }
-    }
-    return { sent: { ok: true, ref }, again: false }
+    if (typeof ref !== 'string' || !MESSAGE_UUID.test(ref)) return retries.refused('unknown', broken, false)
+    return { outcome: { ok: true, ref }, again: false }
   }
   const code = body === undefined ? undefined : codeOf(body)
   const { why, again } = meaningOf(status, code)
-  const seconds = retryAfterSeconds(headers['retry-after'], nowMs)
-  const retryAfterHelp = seconds === undefined ? {} : { retryAfterSeconds: seconds }
-  return { sent: { ok: false, why, code: code ?? `http_${status}`, ...retryAfterHelp }, again }
+  return retries.refused(why, code ?? `http_${status}`, again, headers['retry-after'])
 }
 
-/** Seconds or an HTTP date (RFC 9110 §10.2.3), as whole seconds from now; nothing where it is neither. */
-function retryAfterSeconds(header: string | undefined, nowMs: number): number | undefined {
-  if (header === undefined) return undefined
-  if (/^\d{1,9}$/.test(header)) return Number(header)
-  const atMs = Date.parse(header)
-  return Number.isNaN(atMs) ? undefined : Math.max(0, Math.ceil((atMs - nowMs) / 1_000))
+function parseObject(text: string): object | undefined {
+  try {
+    const value: unknown = JSON.parse(text)
+    return typeof value === 'object' && value !== null ? value : undefined
+  } catch {
+    return undefined
+  }
 }
 
 /**
  * Lists at most one application, which takes the same Basic credentials on the same host (Application API v2,
  * developer.vonage.com/en/api/application.v2) and changes nothing.
  */
-async function probe(http: VonageHttp, path: string, signal: AbortSignal) {
-  const { status, body, broken } = await http.request(
-    `${path}/v2/applications?page_size=1`,
-    undefined,
-    signal,
-  )
+async function probe({ way, path, headers }: Api, signal: AbortSignal) {
+  const asked = { method: 'GET', path: `${path}/v2/applications?page_size=1`, headers, body: null } as const
+  const { status, text, broken } = await way.ask(asked, signal)
+  const body = text === undefined ? undefined : parseObject(text)
   if (status === undefined) return { ok: false, detail: `Vonage cannot be reached: ${broken}` }
   if (status >= 200 && status < 300 && body !== undefined) {
     return { ok: true, detail: 'the API key and its secret are accepted' }

@@ -1,6 +1,7 @@
 import type { Message, Refusal, Sent } from '../messaging/provider.ts'
+import type { Answer } from './shared/exchange.ts'
+import type { Retries, Try } from './shared/retries.ts'
 import { REFUSED_ADDRESS } from './webhook-connect.ts'
-import type { Answer } from './webhook-http.ts'
 
 /** Every word of ours that a gateway may refuse with. */
 export const REFUSALS: readonly Refusal[] = [
@@ -24,8 +25,8 @@ export type AnswerRules = {
   readonly refusals?: Readonly<Record<string, Refusal>>
 }
 
-/** What came of one request, and whether the same one may be put once more. */
-export type Try = { readonly sent: Sent; readonly again: boolean }
+/** Reads what a gateway answered to a message. */
+export type Reader = (answer: Answer, message: Message, retries: Retries) => Try<Sent>
 
 /** An id as any gateway may have it: no space, nothing that a log or a page would stumble over. */
 const REF = /^[\x21-\x7e]{1,200}$/
@@ -51,7 +52,7 @@ const CODE = /^[\w.:-]{1,32}$/
  *
  * @throws Error that says which rule is malformed; never what it holds.
  */
-export function makeReader(rules: AnswerRules): (answer: Answer, message: Message, nowMs: number) => Try {
+export function makeReader(rules: AnswerRules): Reader {
   const refPath = rules.refPath === undefined ? undefined : readPath('refPath', rules.refPath)
   const refusalPath = readPath('refusalPath', rules.refusalPath ?? 'refused')
   // Our own form tells the gateway's code beside our word for it; elsewhere the word is the code.
@@ -67,14 +68,10 @@ export function makeReader(rules: AnswerRules): (answer: Answer, message: Messag
     }),
   )
 
-  return (answer, message, nowMs) => {
-    const { left, status, text, broken } = answer
+  return ({ left, status, headers, text, broken }, message, retries) => {
     // Nothing went out, and nothing would: where the name leads is the operator's to put right.
-    if (broken === REFUSED_ADDRESS)
-      return { sent: { ok: false, why: 'misconfigured', code: broken }, again: false }
-    if (status === undefined) {
-      return { sent: { ok: false, why: left ? 'unknown' : 'unavailable', code: broken }, again: !left }
-    }
+    if (broken === REFUSED_ADDRESS) return retries.refused('misconfigured', broken, false)
+    if (status === undefined) return retries.refused(left ? 'unknown' : 'unavailable', broken, !left)
     const body = text === undefined ? undefined : parse(text)
     const word = textAt(body, refusalPath)
     const refusal = word === undefined ? undefined : refusals.get(word)
@@ -83,15 +80,12 @@ export function makeReader(rules: AnswerRules): (answer: Answer, message: Messag
       const ref = refPath === undefined ? message.id : textAt(body, refPath)
       const isRef = ref !== undefined && REF.test(ref)
       // Whatever took it, its word cannot be read: it may have been a web page's.
-      if (!isRef) return { sent: { ok: false, why: 'unknown', code: broken }, again: false }
-      return { sent: { ok: true, ref }, again: false }
+      return isRef ? { outcome: { ok: true, ref }, again: false } : retries.refused('unknown', broken, false)
     }
     const why = refusal ?? meaningOf(status)
     const code = codeOf(textAt(body, codePath), message) ?? codeOf(word, message) ?? `http_${status}`
-    const seconds = retryAfterSeconds(answer.headers['retry-after'], nowMs)
-    const help = seconds === undefined ? {} : { retryAfterSeconds: seconds }
     const again = why === 'throttled' || (why === 'unavailable' && status === 503)
-    return { sent: { ok: false, why, code, ...help }, again }
+    return retries.refused(why, code, again, headers['retry-after'])
   }
 }
 
@@ -137,12 +131,4 @@ function parse(text: string): unknown {
   } catch {
     return undefined
   }
-}
-
-/** Seconds or an HTTP date (RFC 9110 §10.2.3), as whole seconds from now; nothing where it is neither. */
-function retryAfterSeconds(header: string | undefined, nowMs: number): number | undefined {
-  if (header === undefined) return undefined
-  if (/^\d{1,9}$/.test(header)) return Number(header)
-  const atMs = Date.parse(header)
-  return Number.isNaN(atMs) ? undefined : Math.max(0, Math.ceil((atMs - nowMs) / 1_000))
 }

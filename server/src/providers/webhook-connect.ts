@@ -2,6 +2,7 @@ import { lookup as systemLookup, type LookupAddress } from 'node:dns'
 import { isIP } from 'node:net'
 import { buildConnector } from 'undici'
 import { makeReach } from '../primitives/destinations.ts'
+import { wordOf } from './shared/exchange.ts'
 
 /** Which addresses may be connected to; link-local, metadata and reserved ones are none of them. */
 export type Destinations = 'public' | 'private' | 'any'
@@ -69,9 +70,20 @@ export function makeConnector(
 const lookUpBySystem: Lookup = (name, options, found) =>
   systemLookup(name, options, (error, addresses) => found(error, addresses))
 
-/** The word for what broke a connection: a socket's such as `ECONNREFUSED`, or ours. */
-export function wordOf(error: Error): string {
-  return 'code' in error && typeof error.code === 'string' ? error.code : 'socket'
+/** Opens a connection, with TLS where the origin says so, and closes it; tells what broke. */
+export function reach(origin: URL, connect: Connector, signal: AbortSignal): Promise<string | undefined> {
+  return new Promise((resolve) => {
+    const onAbort = () => resolve('aborted')
+    if (signal.aborted) return onAbort()
+    signal.addEventListener('abort', onAbort, { once: true })
+    const { protocol, hostname, host, port } = origin
+    connect({ protocol, hostname, host, port }, (error, socket) => {
+      signal.removeEventListener('abort', onAbort)
+      socket?.destroy()
+      resolve(error === null ? undefined : wordOf(error))
+    })
+    return undefined
+  })
 }
 
 class RefusedAddress extends Error {

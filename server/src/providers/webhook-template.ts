@@ -1,5 +1,5 @@
 import type { Message } from '../messaging/provider.ts'
-import type { Written } from './webhook-http.ts'
+import type { Written } from './shared/way.ts'
 
 /** What a placeholder may name. */
 const NAMES = ['id', 'to', 'to_digits', 'channel', 'sender', 'body', 'validity_seconds'] as const
@@ -41,7 +41,11 @@ type Text = readonly (string | { readonly name: Name })[]
 type Fields = readonly (readonly [name: string, text: Text])[]
 
 /** Writes one message as a request. */
-export type Writer = (message: Message) => Written
+export type Writer = (message: Message) => WrittenText
+type WrittenText = Omit<Written, 'headers' | 'body'> & {
+  readonly headers: Readonly<Record<string, string>>
+  readonly body: string | null
+}
 
 /**
  * Reads a template once and makes its writer. Each value is put in by whoever writes its surroundings (a JSON
@@ -263,8 +267,8 @@ function encodeFields(fields: Fields, values: Values): string {
   return new URLSearchParams(fillFields(fields, values)).toString().replaceAll('+', '%20')
 }
 
-function bodyOf(format: 'json' | 'form' | 'query', fields: Fields, values: Values): string | undefined {
-  return format === 'form' ? encodeFields(fields, values) : undefined
+function bodyOf(format: 'json' | 'form' | 'query', fields: Fields, values: Values): string | null {
+  return format === 'form' ? encodeFields(fields, values) : null
 }
 
 function encodePath(path: Text, values: Values): string {

@@ -1,17 +1,13 @@
-import { randomInt } from 'node:crypto'
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { Channel, Message, Provider, Sent, SignedRequest } from '../messaging/provider.ts'
-import { systemClock, type Clock } from '../primitives/clock.ts'
 import { StandardWebhooks } from '../primitives/standard-webhooks.ts'
-import { makeReader, type AnswerRules, type Try } from './webhook-answers.ts'
-import type { Destinations, Lookup } from './webhook-connect.ts'
+import { Retries, type RetryDeps, type Try } from './shared/retries.ts'
+import { connectTimeoutMs, Way } from './shared/way.ts'
+import { makeReader, type AnswerRules, type Reader } from './webhook-answers.ts'
+import { type Destinations, type Lookup, makeConnector, reach } from './webhook-connect.ts'
 import type { WebhookForm } from './webhook-file.ts'
-import { makeWebhookHttp, type WebhookHttp } from './webhook-http.ts'
 import { readReceipts } from './webhook-receipts.ts'
 import { compileTemplate, originOf, OWN_TEMPLATE, type Writer } from './webhook-template.ts'
 
-/** The longest pause between two tries; a longer `Retry-After` is handed back instead of waited for. */
-const PAUSE_MAX_MS = 30_000
 /** How a receiver written for Countersign answers. */
 const OWN_RULES: AnswerRules = { refPath: 'ref' }
 
@@ -38,12 +34,7 @@ export type WebhookSettings = {
 }
 
 /** What a test replaces. */
-export type WebhookDeps = {
-  readonly clock?: Clock
-  /** A whole number from 0 to `max - 1`, for the jitter. */
-  readonly randomInt?: (max: number) => number
-  /** Resolves after `ms`; rejects when `signal` aborts. */
-  readonly sleep?: (ms: number, signal: AbortSignal) => Promise<unknown>
+export type WebhookDeps = RetryDeps & {
   /** Finds the addresses of a name. */
   readonly lookup?: Lookup
 }
@@ -69,18 +60,21 @@ export function makeWebhookProvider(settings: WebhookSettings, deps: WebhookDeps
     signer,
     channels,
   }
-  const way = makeWebhookHttp(originOf(url), settings.requestTimeoutSeconds * 1_000, {
+  const origin = originOf(url)
+  const timeoutMs = settings.requestTimeoutSeconds * 1_000
+  const connector = makeConnector(connectTimeoutMs(timeoutMs), {
     destinations: settings.destinations ?? 'any',
     lookup: deps.lookup,
   })
-  const carrier = new Carrier(settings, deps, dialect, way)
+  const way = new Way(origin, { timeoutMs, connector })
+  const carrier = new Carrier(dialect, way, new Retries(settings, deps))
   return {
     name: 'webhook',
     channels,
     ...(settings.tells === true && signer !== undefined ? { tells: true } : {}),
     send: (message, signal) => carrier.send(message, signal),
     probe: async (signal) => {
-      const broken = await way.reach(signal)
+      const broken = await reach(new URL(origin), connector, signal)
       // Nothing may be asked of a gateway that we know nothing about: the same request could send a text.
       return broken === undefined
         ? { ok: true, detail: 'the gateway can be reached; what it accepts shows with the first message' }
@@ -100,67 +94,44 @@ function receiptsIn({ headers, body, at }: SignedRequest, signer: StandardWebhoo
 /** What a gateway speaks. */
 type Dialect = {
   readonly write: Writer
-  readonly read: ReturnType<typeof makeReader>
+  readonly read: Reader
   readonly signer: StandardWebhooks | undefined
   readonly channels: readonly Channel[]
 }
 
 class Carrier {
-  readonly #settings: WebhookSettings
   readonly #dialect: Dialect
-  readonly #way: WebhookHttp
-  readonly #clock: Clock
-  readonly #randomInt: (max: number) => number
-  readonly #sleep: (ms: number, signal: AbortSignal) => Promise<unknown>
+  readonly #way: Way
+  readonly #retries: Retries
 
-  constructor(settings: WebhookSettings, deps: WebhookDeps, dialect: Dialect, way: WebhookHttp) {
-    this.#settings = settings
+  constructor(dialect: Dialect, way: Way, retries: Retries) {
     this.#dialect = dialect
     this.#way = way
-    this.#clock = deps.clock ?? systemClock
-    this.#randomInt = deps.randomInt ?? randomInt
-    this.#sleep = deps.sleep ?? ((ms, signal) => sleep(ms, undefined, { signal }))
+    this.#retries = retries
   }
 
   async send(message: Message, signal: AbortSignal): Promise<Sent> {
     if (!this.#dialect.channels.includes(message.channel)) {
       return { ok: false, why: 'misconfigured', code: 'channel' }
     }
-    const startedMs = this.#clock.now()
-    for (let retries = 0; ; retries++) {
-      const { sent, again } = await this.#try(this.#leftOf(message, startedMs), signal)
-      if (sent.ok || !again || message.hurried === true || retries >= this.#settings.maxRetries) return sent
-      const pauseMs = this.#pauseMs(retries, sent.retryAfterSeconds ?? 0)
-      if (pauseMs > PAUSE_MAX_MS) return sent
-      try {
-        await this.#sleep(pauseMs, signal)
-      } catch {
-        return sent
-      }
-    }
+    const attempt = (spentMs: number) => this.#try(leftOf(message, spentMs), signal)
+    return this.#retries.run(attempt, signal, message.hurried)
   }
 
-  async #try(message: Message, signal: AbortSignal): Promise<Try> {
+  async #try(message: Message, signal: AbortSignal): Promise<Try<Sent>> {
     const { write, signer, read } = this.#dialect
     const written = write(message)
     // The id stays the same over all tries, so that a receiver can tell a repeat; the time is each try's own.
     // A signature over no body would say nothing of the query, so a GET has none.
-    const signature =
-      written.body === undefined ? {} : signer?.sign(message.id, this.#clock.now(), written.body)
+    const signature = written.body === null ? {} : signer?.sign(message.id, this.#retries.now(), written.body)
     const signed = { ...written, headers: { ...written.headers, ...signature } }
-    return read(await this.#way.request(signed, signal), message, this.#clock.now())
+    return read(await this.#way.ask(signed, signal), message, this.#retries)
   }
+}
 
-  /** The message with what is left of its validity: what earlier tries took is gone from the code's life. */
-  #leftOf(message: Message, startedMs: number): Message {
-    if (message.validitySeconds === undefined) return message
-    const left = Math.floor(message.validitySeconds - (this.#clock.now() - startedMs) / 1_000)
-    return { ...message, validitySeconds: Math.max(1, left) }
-  }
-
-  /** Full jitter over a doubling back-off, on top of what the gateway asked for. */
-  #pauseMs(retries: number, retryAfter: number): number {
-    const backoffMs = Math.min(PAUSE_MAX_MS, this.#settings.retryDelayMs * 2 ** retries)
-    return retryAfter * 1_000 + this.#randomInt(Math.floor(backoffMs) + 1)
-  }
+/** The message with what is left of its validity: what earlier tries took is gone from the code's life. */
+function leftOf(message: Message, spentMs: number): Message {
+  if (message.validitySeconds === undefined) return message
+  const left = Math.floor(message.validitySeconds - spentMs / 1_000)
+  return { ...message, validitySeconds: Math.max(1, left) }
 }

@@ -6,7 +6,9 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import type { Message, Provider } from '../../src/messaging/provider.ts'
 import { meaningOf, SNS_CODES } from '../../src/providers/sns-codes.ts'
-import { makeSnsProvider, type SnsDeps, type SnsSettings } from '../../src/providers/sns.ts'
+import type { RetryDeps } from '../../src/providers/shared/retries.ts'
+import { CONNECTIONS_MAX } from '../../src/providers/shared/way.ts'
+import { makeSnsProvider, type SnsSettings } from '../../src/providers/sns.ts'
 import { deadUrl, VENDOR_TEXT } from '../conformance/provider-faults.ts'
 import { describeProvider } from '../conformance/provider.ts'
 import { FakeClock } from '../fake-clock.ts'
@@ -46,7 +48,7 @@ describe('the Amazon SNS provider', () => {
   const open: Provider[] = []
   const folder = mkdtempSync(join(tmpdir(), 'countersign-sns-'))
 
-  async function make(settings: Partial<SnsSettings> = {}, deps: SnsDeps = {}): Promise<Provider> {
+  async function make(settings: Partial<SnsSettings> = {}, deps: RetryDeps = {}): Promise<Provider> {
     const bounds = { maxRetries: 2, retryDelayMs: 5, requestTimeoutSeconds: 2 }
     const provider = await makeSnsProvider(
       { region: REGION, credentials, baseUrl: server.baseUrl, ...bounds, ...settings },
@@ -258,14 +260,14 @@ describe('the Amazon SNS provider', () => {
   test('never writes a request whose caller gave up while it waited for a socket', async () => {
     const provider = await make({ requestTimeoutSeconds: 1 })
     server.play('silent')
-    const busy = Array.from({ length: 50 }, () => provider.send(message, never))
+    const busy = Array.from({ length: CONNECTIONS_MAX }, () => provider.send(message, never))
     expect(await provider.send(message, AbortSignal.timeout(300))).toMatchObject({
       ok: false,
       why: 'unavailable',
     })
     await Promise.all(busy)
     await sleep(300)
-    expect(server.seen).toHaveLength(50)
+    expect(server.seen).toHaveLength(CONNECTIONS_MAX)
   })
 
   test('says which setting is wrong and never what it holds', async () => {

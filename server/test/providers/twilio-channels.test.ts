@@ -228,7 +228,7 @@ describe('the channels of Twilio', () => {
     ]
     const made = urls.map(async (baseUrl) => {
       const { sdk, http } = await connectTwilio({ ...bounds, baseUrl }, 'verify')
-      await http.close()
+      await http.way.close()
       return sdk.verify.baseUrl
     })
     expect(await Promise.all(made)).toEqual([

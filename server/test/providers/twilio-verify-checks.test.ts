@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { connect, createServer } from 'node:net'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { Message, Provider } from '../../src/messaging/provider.ts'
-import type { TwilioDeps } from '../../src/providers/twilio-retries.ts'
+import type { RetryDeps } from '../../src/providers/shared/retries.ts'
 import { makeTwilioVerifyProvider } from '../../src/providers/twilio-verify.ts'
 import { deadUrl, GARBLED } from '../conformance/provider-faults.ts'
 import { ACCOUNT, AUTH_TOKEN, json, refusal } from './twilio-fake.ts'
@@ -23,7 +23,7 @@ const message: Message = {
 let server: TwilioVerifyServer
 let provider: Provider
 
-const make = (baseUrl: string, deps: TwilioDeps = {}) =>
+const make = (baseUrl: string, deps: RetryDeps = {}) =>
   makeTwilioVerifyProvider(
     {
       accountSid: ACCOUNT,

@@ -2,7 +2,9 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { Message, Provider, Refusal, SignedRequest } from '../../src/messaging/provider.ts'
 import { VONAGE_CODES } from '../../src/providers/vonage-codes.ts'
-import { makeVonageProvider, type VonageDeps, type VonageSettings } from '../../src/providers/vonage.ts'
+import type { RetryDeps } from '../../src/providers/shared/retries.ts'
+import { CONNECTIONS_MAX } from '../../src/providers/shared/way.ts'
+import { makeVonageProvider, type VonageSettings } from '../../src/providers/vonage.ts'
 import { VENDOR_TEXT } from '../conformance/provider-faults.ts'
 import { describeProvider } from '../conformance/provider.ts'
 import { FakeClock } from '../fake-clock.ts'
@@ -43,7 +45,7 @@ describe('the Vonage provider', () => {
   let server: vonage.VonageServer
   const open: Provider[] = []
 
-  function make(settings: Partial<VonageSettings> = {}, deps: VonageDeps = {}): Provider {
+  function make(settings: Partial<VonageSettings> = {}, deps: RetryDeps = {}): Provider {
     const bounds = { maxRetries: 2, retryDelayMs: 5, requestTimeoutSeconds: 2 }
     const provider = makeVonageProvider(
       { ...credentials, ...bounds, baseUrl: server.baseUrl, ...settings },
@@ -218,12 +220,12 @@ describe('the Vonage provider', () => {
   test('never writes a request whose caller gave up while it waited for a socket', async () => {
     const provider = make({ requestTimeoutSeconds: 1 })
     server.play('silent')
-    const busy = Array.from({ length: 50 }, () => provider.send(message, never))
+    const busy = Array.from({ length: CONNECTIONS_MAX }, () => provider.send(message, never))
     expect(await provider.send(message, AbortSignal.timeout(300))).toMatchObject({ why: 'unavailable' })
     await Promise.all(busy)
     // The sockets are free now, and the request would go out at once.
     await sleep(300)
-    expect(server.seen).toHaveLength(50)
+    expect(server.seen).toHaveLength(CONNECTIONS_MAX)
   })
 
   test('probes the credentials, and tells what Vonage said of wrong ones', async () => {

@@ -16,6 +16,9 @@ export type Answer = {
   readonly broken: string
 }
 
+/** Called once undici is done with a request, however that ended; `isWhole`: its answer came to its end. */
+export type Release = (isWhole: boolean) => void
+
 /** What an exchange is held to. */
 export type Bounds = {
   /** For the request as a whole, waiting for a socket and connecting included. */
@@ -30,7 +33,7 @@ export type Bounds = {
  */
 export class Exchange implements Dispatcher.DispatchHandler {
   readonly #settle: (answer: Answer) => void
-  readonly #release: () => void
+  #release: Release = () => {}
   readonly #signal: AbortSignal | undefined
   readonly #timer: NodeJS.Timeout
   readonly #onAbort = (): void => this.#stop('aborted')
@@ -42,23 +45,18 @@ export class Exchange implements Dispatcher.DispatchHandler {
   #chunks: Buffer[] = []
   #bytes = 0
 
-  /** `settle`: called once, with the answer; `release`: called once undici is done with a request that it was given. */
-  constructor(
-    { timeoutMs, signal }: Bounds,
-    settle: (answer: Answer) => void,
-    release: () => void = () => {},
-  ) {
+  /** `settle`: called once, with the answer. */
+  constructor({ timeoutMs, signal }: Bounds, settle: (answer: Answer) => void) {
     this.#settle = settle
-    this.#release = release
     this.#signal = signal
     this.#timer = setTimeout(() => this.#stop('timeout'), timeoutMs)
     signal?.addEventListener('abort', this.#onAbort, { once: true })
-    if (signal?.aborted) this.#stop('aborted')
   }
 
-  /** Whether the answer is told already. */
-  get ended(): boolean {
-    return this.#ended
+  /** Has the request put. The answer may have been told by then: whoever waited for it has given up. */
+  run(client: Dispatcher, options: Dispatcher.DispatchOptions, release: Release): void {
+    this.#release = release
+    client.dispatch(options, this)
   }
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
@@ -83,12 +81,12 @@ export class Exchange implements Dispatcher.DispatchHandler {
     const [first] = this.#chunks
     const whole = first !== undefined && this.#chunks.length === 1 ? first : Buffer.concat(this.#chunks)
     this.#end('garbled', whole.toString('utf8'))
-    this.#release()
+    this.#release(true)
   }
 
   onResponseError(_: Dispatcher.DispatchController, error: Error): void {
     this.#end(wordOf(error))
-    this.#release()
+    this.#release(false)
   }
 
   #stop(broken: string): void {

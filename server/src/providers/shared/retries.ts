@@ -45,12 +45,17 @@ export class Retries {
   }
 
   /**
-   * The outcome of the last try: one that may not be repeated, or the last that was allowed. Where it is `hurried`,
-   * somebody else waits for a turn, and there is one try.
+   * The outcome of the last try: one that may not be repeated, or the last that was allowed. Each try is told how long
+   * those before it took. Where it is `hurried`, somebody else waits for a turn, and there is one try.
    */
-  async run<T>(attempt: () => Promise<Try<T>>, signal: AbortSignal, hurried = false): Promise<T> {
+  async run<T>(
+    attempt: (spentMs: number) => Promise<Try<T>>,
+    signal: AbortSignal,
+    hurried = false,
+  ): Promise<T> {
+    const startedMs = this.now()
     for (let retries = 0; ; retries++) {
-      const { outcome, again, afterSeconds = 0 } = await attempt()
+      const { outcome, again, afterSeconds = 0 } = await attempt(retries === 0 ? 0 : this.now() - startedMs)
       if (!again || hurried || retries >= this.#settings.maxRetries) return outcome
       const pauseMs = this.#pauseMs(retries, afterSeconds)
       if (pauseMs > PAUSE_MAX_MS) return outcome

@@ -1,13 +1,13 @@
-import { type buildConnector, Pool } from 'undici'
+import { buildConnector, Client } from 'undici'
 import { type Answer, Exchange } from './exchange.ts'
 
 /**
- * Sockets open at once. They are what bounds the rate: at a vendor's usual 0.2 to 0.5 s an answer, 256 carry 500 to
- * 1,300 messages a second. Each costs some 40 KB, and only while it is needed.
+ * Sockets open at once, where nothing else is said. They are what bounds the rate: at a vendor's usual 0.2 to 0.5 s an
+ * answer, 256 carry 500 to 1,300 messages a second. Each costs some 40 KB, and only while it is needed.
  */
-const CONNECTIONS_MAX = 256
+export const CONNECTIONS_MAX = 256
 /** Requests that wait for a socket. At the rates above the last has its turn after 4 to 10 s; more are turned away. */
-const WAITING_MAX = 5_000
+export const WAITING_MAX = 5_000
 const CONNECT_TIMEOUT_MAX_MS = 5_000
 
 /** What turned a request away because too many were waiting. */
@@ -15,101 +15,113 @@ export const TOO_MANY = 'too_many_waiting'
 
 /** One request, written out. */
 export type Written = {
-  readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE'
+  readonly method: string
   /** Path and query. */
   readonly path: string
   /** Names and values; in a list they take turns. */
   readonly headers: Readonly<Record<string, string>> | readonly string[]
-  readonly body: string | null
+  readonly body: string | Uint8Array | null
 }
 
 /** How the way to an origin is made. */
 export type WayOptions = {
   /** For one request as a whole, waiting for a socket and connecting included. */
   readonly timeoutMs: number
-  /** Makes what opens connections, given how long that may take; undici's own if nothing is said. */
-  readonly connector?: (timeoutMs: number) => buildConnector.connector
+  /** Sockets open at once. */
+  readonly connections?: number
+  /** Opens connections; undici's own if nothing is said. */
+  readonly connector?: buildConnector.connector
 }
 
 /**
  * The way to one origin: keep-alive, no pipelining, no redirect, no repeat, an answer of at most 64 KB, and a bounded
  * number of sockets and of requests that wait for one.
+ *
+ * Each socket is an undici `Client` of its own, given one request at a time. A `Pool` would do the same with more work,
+ * and forgets a client that was given a request it could not write: the client counts as busy for good.
  */
 export class Way {
   readonly #origin: string
   readonly #timeoutMs: number
-  readonly #pool: Pool
+  readonly #connections: number
+  readonly #connector: buildConnector.connector
   readonly #waiting = new Map<Exchange, Written>()
+  /** Clients without a request; the one that was used last comes first, so that those not needed lose their sockets. */
+  readonly #free: Client[] = []
   #busy = 0
-  #closing: PromiseWithResolvers<void> | undefined
+  #closing: PromiseWithResolvers<unknown> | undefined
 
-  constructor(origin: string, { timeoutMs, connector }: WayOptions) {
-    const connectMs = connectTimeoutMs(timeoutMs)
+  constructor(origin: string, { timeoutMs, connections, connector }: WayOptions) {
     this.#origin = origin
     this.#timeoutMs = timeoutMs
-    this.#pool = new Pool(origin, {
-      connections: CONNECTIONS_MAX,
-      pipelining: 1,
-      // An exchange has one timer over all of it.
-      headersTimeout: 0,
-      bodyTimeout: 0,
-      connect: connector === undefined ? { timeout: connectMs } : connector(connectMs),
-    })
+    this.#connections = connections ?? CONNECTIONS_MAX
+    // One for all, because it keeps the TLS sessions.
+    this.#connector = connector ?? buildConnector({ timeout: connectTimeoutMs(timeoutMs) })
   }
 
   /** Puts a request once. Resolves whatever happens. */
   ask(written: Written, signal?: AbortSignal): Promise<Answer> {
+    if (this.#closing !== undefined) return notAsked('closed')
+    if (signal?.aborted === true) return notAsked('aborted')
+    const isTurn = this.#busy < this.#connections
+    if (!isTurn && this.#waiting.size >= WAITING_MAX) return notAsked(TOO_MANY)
     return new Promise((resolve) => {
-      if (this.#closing !== undefined) return resolve(notAsked('closed'))
-      if (this.#waiting.size >= WAITING_MAX) return resolve(notAsked(TOO_MANY))
-      const isTurn = this.#busy < CONNECTIONS_MAX
-      const settle = isTurn
-        ? resolve
-        : (answer: Answer) => {
-            this.#waiting.delete(exchange)
-            resolve(answer)
-          }
-      const exchange: Exchange = new Exchange({ timeoutMs: this.#timeoutMs, signal }, settle, this.#release)
-      if (exchange.ended) return undefined
-      if (isTurn) this.#dispatch(exchange, written)
+      const exchange = new Exchange({ timeoutMs: this.#timeoutMs, signal }, (answer) => {
+        this.#waiting.delete(exchange)
+        resolve(answer)
+      })
+      if (isTurn) this.#run(exchange, written, this.#free.pop() ?? this.#open())
       else this.#waiting.set(exchange, written)
-      return undefined
     })
   }
 
   /** Waits for the requests on their way, each of which has a deadline, then closes the sockets. */
   async close(): Promise<void> {
-    this.#closing ??= Promise.withResolvers()
-    this.#closeIfIdle()
+    if (this.#closing === undefined) {
+      this.#closing = Promise.withResolvers()
+      this.#closeIfIdle()
+    }
     await this.#closing.promise
   }
 
-  #dispatch(exchange: Exchange, { method, path, headers, body }: Written): void {
+  #open(): Client {
+    return new Client(this.#origin, {
+      pipelining: 1,
+      // An exchange has one timer over all of it.
+      headersTimeout: 0,
+      bodyTimeout: 0,
+      connect: this.#connector,
+    })
+  }
+
+  #run(exchange: Exchange, { method, path, headers, body }: Written, client: Client): void {
     this.#busy += 1
-    // Said of a GET too: it may send a text, so nothing on the way may think that a repeat is free.
     const options = {
-      origin: this.#origin,
       method,
       path,
       headers: headers as string[],
       body,
+      // Said of a GET too: it may send a text, so nothing on the way may think that a repeat is free.
       idempotent: false,
     }
-    this.#pool.dispatch(options, exchange)
+    exchange.run(client, options, (isWhole) => this.#release(client, isWhole))
   }
 
-  readonly #release = (): void => {
+  #release(client: Client, isWhole: boolean): void {
     this.#busy -= 1
+    // What broke, or was given up in the middle, is not trusted with another request.
+    if (isWhole) this.#free.push(client)
+    else void client.destroy()
     for (const [exchange, written] of this.#waiting) {
       this.#waiting.delete(exchange)
-      this.#dispatch(exchange, written)
-      return
+      return this.#run(exchange, written, this.#free.pop() ?? this.#open())
     }
     this.#closeIfIdle()
   }
 
   #closeIfIdle(): void {
-    if (this.#closing !== undefined && this.#busy === 0) this.#closing.resolve(this.#pool.close())
+    if (this.#closing === undefined || this.#busy > 0) return
+    this.#closing.resolve(Promise.all(this.#free.splice(0).map((client) => client.close())))
   }
 }
 
@@ -118,6 +130,6 @@ export function connectTimeoutMs(timeoutMs: number): number {
   return Math.min(CONNECT_TIMEOUT_MAX_MS, timeoutMs)
 }
 
-function notAsked(broken: string): Answer {
-  return { left: false, status: undefined, headers: {}, text: undefined, broken }
+function notAsked(broken: string): Promise<Answer> {
+  return Promise.resolve({ left: false, status: undefined, headers: {}, text: undefined, broken })
 }
