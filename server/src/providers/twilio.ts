@@ -1,6 +1,7 @@
 import type { Provider } from '../messaging/provider.ts'
 import { connectTwilio } from './twilio-connection.ts'
 import { Carrier } from './twilio-carrier.ts'
+import { FRAUD_CODES } from './twilio-codes.ts'
 import { lookUp } from './twilio-lookup.ts'
 import { probeTwilio } from './twilio-probe.ts'
 import { makeTwilioReceipts } from './twilio-receipts.ts'
@@ -26,6 +27,7 @@ export async function makeTwilioProvider(settings: TwilioSettings, deps: TwilioD
   return {
     name: 'twilio',
     channels,
+    fraudCodes: FRAUD_CODES,
     ...(authToken === undefined || statusCallback === undefined ? {} : { tells: true }),
     send: (message, signal) => carrier.send(message, signal),
     lookup: (message, sinceMs, signal, known) => lookUp(connection, message, sinceMs, signal, known),

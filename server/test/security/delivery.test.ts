@@ -147,6 +147,52 @@ describe('R37, F15: what says something about the number, and fraud', () => {
       expect((await read(server, id)).status).toBe('failed')
     },
   )
+
+  test('a resend asks only who has said so: nobody else overrules it', async () => {
+    const { server, a, b } = await startPair({ tells: true }, { tells: true })
+    const { id } = await start(server, TO)
+    await a.tell({ progress: 'undelivered', why: 'blocked', code: '30007' })
+    await settle(server)
+    server.clock.advance(31)
+    a.answer('unavailable')
+    const again = await server.api<WireProblem>('POST', `/v1/verifications/${id}/resend`, { body: {} })
+    expect(again).toMatchObject({ status: 503, body: { code: 'delivery_unavailable' } })
+    expect([a.messages.length, b.messages.length]).toEqual([2, 0])
+  })
+})
+
+describe('F15: a provider that finds numbers to be used for fraud', () => {
+  const fraud = { ok: false, why: 'blocked', code: '60410' } as const
+  const fraudCodes = new Set(['60410'])
+  const [number, neighbour, other] = ['+14155552671', '+14155559999', '+14155562671']
+
+  test.for(['answer', 'receipt'])(
+    'by an %s: until half a day later nobody else carries messages to their block',
+    async (way) => {
+      const { server, a, b } = await startPair({ fraudCodes, tells: true }, { tells: true })
+      if (way === 'answer') a.answer(fraud)
+      await start(server, number)
+      if (way === 'receipt') await a.tell({ progress: 'undelivered', why: 'blocked', code: '60410' })
+      await settle(server)
+
+      a.answer('unavailable')
+      expect(await server.api('POST', '/v1/verifications', { body: { to: neighbour } })).toMatchObject({
+        status: 503,
+      })
+      expect(b.messages).toHaveLength(0)
+      await start(server, other)
+      expect(b.messages).toHaveLength(1)
+      // Its vendor lets them through again: that is for the vendor to say.
+      a.answer('ok')
+      await start(server, neighbour)
+      expect([a.messages.at(-1)?.to, b.messages.length]).toEqual([neighbour, 1])
+
+      server.clock.advance(12 * 60 * 60)
+      a.answer('unavailable')
+      await start(server, neighbour)
+      expect(b.messages).toHaveLength(2)
+    },
+  )
 })
 
 describe('R38: a number that takes no text', () => {
@@ -283,6 +329,15 @@ describe('a message that a provider took and did not get through', () => {
     await settle(server)
     expect([a.messages.length, b.messages.length]).toEqual([1, 1])
     expect(await outcomeOf(server, id, code)).toBe('approved')
+  })
+
+  test('goes by another channel where nobody else carries this one and the operator wants that', async () => {
+    const { server, a, b } = await startPair(tells, { channels: ['call'] }, { FAILOVER_CHANNELS: 'call' })
+    const { code } = await start(server, TO)
+    await a.tell({ progress: 'undelivered', why: 'unavailable' })
+    await eventually(server, () =>
+      expect(b.messages).toMatchObject([{ channel: 'call', code: { digits: code } }]),
+    )
   })
 
   test('without a word for longer than usual, likewise', async () => {
