@@ -1,6 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { sections, settingList, type Section, type Setting } from '../server/src/config-schema.ts'
+import { type Section, sections, type Setting } from '../server/src/config-kinds.ts'
+import { settingList } from '../server/src/config-schema.ts'
 
 const root = dirname(import.meta.dirname)
 
@@ -33,7 +34,8 @@ machine. If anything is wrong, the server does not start and names every key tha
   Giving both is refused. Problems never show a secret.
 - A setting with several names may be given under any one of them. If two are given and differ, the start is
   refused, naming both.
-- A variable that is no setting but looks like one (\`TWILIO_…\`, \`SMS_…\`, or a slip away from a name below) is
+- A variable that is no setting but looks like one (\`TWILIO_…\`, \`SMS_…\`, \`VONAGE_…\` and
+  the like, or a slip away from a name below) is
   warned of in the log.
 `
 
@@ -53,11 +55,6 @@ function settingsIn(section: Section): (readonly [string, Setting])[] {
 }
 
 function renderSection(section: Section, title: string): string {
-  if (section === 'notServed') {
-    const items = settingsIn(section).map(([key, { about }]) => `- \`${key}\`: ${about}`)
-    const why = 'These names are refused rather than ignored, so that nobody counts on them.'
-    return [`## ${title}`, why, items.join('\n')].join('\n\n')
-  }
   const rows = settingsIn(section).map(([key, setting]) => {
     const older = setting.older.map((name) => `\`${name}\``).join(', ')
     const about = older === '' ? setting.about : `${setting.about} Also: ${older}.`
@@ -95,12 +92,10 @@ function renderExample(): string {
     '# Settings of Countersign: copy to .env and take the # off the lines you need.',
     '# Nothing is required on a developer’s machine. The whole manual: docs/configuration.md',
   ]
-  const chapters = sectionNames()
-    .filter(([section]) => section !== 'notServed')
-    .map(([section, title]) => {
-      const lines = settingsIn(section).map(([key, setting]) => renderExampleSetting(key, setting))
-      return [`# ==== ${title} ====`, ...lines].join('\n\n')
-    })
+  const chapters = sectionNames().map(([section, title]) => {
+    const lines = settingsIn(section).map(([key, setting]) => renderExampleSetting(key, setting))
+    return [`# ==== ${title} ====`, ...lines].join('\n\n')
+  })
   return `${[head.join('\n'), ...chapters].join('\n\n')}\n`
 }
 

@@ -1,23 +1,27 @@
 import { startMongodb } from './mongodb.ts'
+import { findPip, startMoto } from './moto.ts'
 import { installPackages } from './packages.ts'
 import { findPgbouncer } from './pgbouncer.ts'
 import { findPostgres, startPostgres } from './postgres.ts'
 import { findRedis, startRedis } from './redis.ts'
+import { findSmsc } from './smsc.ts'
 import { startToxiproxy } from './toxiproxy.ts'
 
-/** What a test can need. The first four are one server for the whole run; the rest a test starts for itself. */
+/** What a test can need. The first five are one server for the whole run; the rest a test starts for itself. */
 export const SERVICES = [
   'postgres',
   'redis',
   'mongodb',
   'toxiproxy',
+  'moto',
   'pgbouncer',
+  'smsc',
   'own postgres',
   'own redis',
 ] as const
 export type Service = (typeof SERVICES)[number]
 
-type Shared = 'postgres' | 'redis' | 'mongodb' | 'toxiproxy'
+type Shared = 'postgres' | 'redis' | 'mongodb' | 'toxiproxy' | 'moto'
 
 /** The environment variable that holds each shared server's address. One that is set already wins. */
 export const VARIABLES: Readonly<Record<Shared, string>> = {
@@ -25,6 +29,7 @@ export const VARIABLES: Readonly<Record<Shared, string>> = {
   redis: 'REDIS_TEST_URL',
   mongodb: 'MONGODB_TEST_URL',
   toxiproxy: 'TOXIPROXY_TEST_URL',
+  moto: 'MOTO_TEST_URL',
 }
 
 /** Why each service that is not there is not. */
@@ -77,9 +82,11 @@ export async function startServices(): Promise<StartedServices> {
     share('redis', () => after(findRedis, startRedis)),
     share('mongodb', startMongodb),
     share('toxiproxy', startToxiproxy),
+    share('moto', () => after(findPip, startMoto)),
     attempt('own postgres', () => installed(findPostgres)),
     attempt('own redis', () => installed(findRedis)),
     attempt('pgbouncer', () => installed(findPgbouncer)),
+    attempt('smsc', () => installed(findSmsc)),
   ])
   const stop = async () => {
     await Promise.all(servers.splice(0).map((server) => server.remove()))
@@ -93,6 +100,8 @@ function packages(): () => Promise<void> {
     ...(findPostgres() === undefined ? ['postgresql'] : []),
     ...(findRedis() === undefined ? ['redis-server'] : []),
     ...(findPgbouncer() === undefined ? ['pgbouncer'] : []),
+    ...(findSmsc() === undefined ? ['libnet-smpp-perl'] : []),
+    ...(findPip() === undefined ? ['python3-pip'] : []),
   ]
   let installing: Promise<void> | undefined
   return () => (installing ??= installPackages(wanted))

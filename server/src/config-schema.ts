@@ -1,252 +1,25 @@
 import { isIP } from 'node:net'
 import { getCountries } from 'libphonenumber-js/max'
 import { parseDatabaseUrl, parseRedisUrl } from './config-addresses.ts'
+import {
+  boolean,
+  choice,
+  integer,
+  integerOrAuto,
+  list,
+  listOrAll,
+  matching,
+  parsed,
+  parseUrl,
+  path,
+  same,
+  secretText,
+  type Setting,
+  text,
+} from './config-kinds.ts'
+import { providerChoice, providerSettings } from './config-provider-settings.ts'
 import { bad, type Reading, show, value } from './config-reading.ts'
 import { isCidr, parseIp } from './primitives/address.ts'
-
-/** The sections of the manual, in its order. */
-export const sections = {
-  server: 'Server',
-  secrets: 'Secrets and keys',
-  store: 'Store',
-  verification: 'Verifications',
-  limits: 'Limits',
-  guard: 'Where messages may go',
-  messaging: 'Messages',
-  twilio: 'Twilio',
-  signIn: 'Sign-in',
-  testing: 'Development and testing',
-  upkeep: 'Logs and retention',
-  notServed: 'Not served by this version',
-} as const
-
-/** The name of a section of the manual. */
-export type Section = keyof typeof sections
-
-/**
- * One setting: how it is read, and all that the manual says of it. `T` is what a text is read as, `D` what the
- * setting is when it is not given.
- */
-export type Setting<T = unknown, D = unknown> = {
-  readonly kind: 'integer' | 'boolean' | 'choice' | 'text' | 'list'
-  readonly section: Section
-  /** One to three sentences for the manual. */
-  readonly about: string
-  /** The value when the setting is not given; undefined where there is none or it hangs on other settings. */
-  readonly fallback: D
-  /** The default as the manual says it; empty where there is none. */
-  readonly fallbackText: string
-  /** What is accepted, as the manual says it. */
-  readonly accepts: string
-  /** Reads a trimmed text. Never throws, and never repeats a secret in its problem. */
-  readonly parse: (text: string) => Reading<T>
-  /** Other names that mean the same setting. */
-  readonly older: readonly string[]
-  /** True when the value must never be shown; every name of it then also exists with `_FILE` at its end. */
-  readonly secret: boolean
-  /** A value for `.env.example`. */
-  readonly example: string
-  /** What `NODE_ENV=production` asks of it or refuses, as the manual says it. */
-  readonly inProduction?: string
-  /** The bounds of an integer, both allowed. */
-  readonly min?: number
-  readonly max?: number
-  readonly unit?: string
-}
-
-type Spec = {
-  readonly section: Section
-  readonly about: string
-  readonly fallbackText?: string
-  readonly older?: readonly string[]
-  readonly secret?: true
-  readonly example?: string
-  readonly inProduction?: string
-}
-
-function common(spec: Spec, fallbackText: string) {
-  return {
-    section: spec.section,
-    about: spec.about,
-    fallbackText: spec.fallbackText ?? fallbackText,
-    older: spec.older ?? [],
-    secret: spec.secret ?? false,
-    example: spec.example ?? fallbackText,
-    ...(spec.inProduction === undefined ? {} : { inProduction: spec.inProduction }),
-  }
-}
-
-function integer<D extends number | undefined>(
-  spec: Spec & { fallback: D; min: number; max: number; unit: string },
-): Setting<number, D> {
-  const { fallback, min, max, unit } = spec
-  const range = `${min} to ${max}`
-  return {
-    ...common(spec, fallback === undefined ? '' : String(fallback)),
-    kind: 'integer',
-    fallback,
-    accepts: `${range} ${unit}`.trimEnd(),
-    min,
-    max,
-    unit,
-    parse: (text) => {
-      const must = `must be a whole number${unit === '' ? '' : ` of ${unit}`} from ${range}`
-      // Number() alone would let "", "0x10", "1e3" and " " through, and a limit of NaN is no limit at all.
-      if (!/^(0|[1-9]\d{0,9})$/.test(text)) return bad(`${must}; ${show(text)} is not one`)
-      const number = Number(text)
-      return number >= min && number <= max ? value(number) : bad(`${must}; it is ${text}`)
-    },
-  }
-}
-
-function boolean<D extends boolean | undefined>(spec: Spec & { fallback: D }): Setting<boolean, D> {
-  return {
-    ...common(spec, spec.fallback === undefined ? '' : String(spec.fallback)),
-    kind: 'boolean',
-    fallback: spec.fallback,
-    accepts: '`true` or `false`',
-    parse: (text) => {
-      if (/^(true|1|yes)$/i.test(text)) return value(true)
-      if (/^(false|0|no)$/i.test(text)) return value(false)
-      return bad(`must be true or false; ${show(text)} is neither`)
-    },
-  }
-}
-
-function choice<const C extends string>(spec: Spec & { of: readonly C[]; fallback: C }): Setting<C, C> {
-  return {
-    ...common(spec, spec.fallback),
-    kind: 'choice',
-    fallback: spec.fallback,
-    accepts: spec.of.map((name) => `\`${name}\``).join(', '),
-    parse: (text) => {
-      const chosen = spec.of.find((name) => name === text)
-      return chosen === undefined
-        ? bad(`must be one of ${spec.of.join(', ')}; ${show(text)} is not`)
-        : value(chosen)
-    },
-  }
-}
-
-function text<D extends string | undefined>(
-  spec: Spec & { fallback: D; accepts: string; parse: (text: string) => Reading<string> },
-): Setting<string, D> {
-  return {
-    ...common(spec, spec.fallback ?? ''),
-    kind: 'text',
-    fallback: spec.fallback,
-    accepts: spec.accepts,
-    parse: spec.parse,
-  }
-}
-
-/** A text that is read as more than a text. It has no default of its own. */
-function parsed<T>(
-  spec: Spec & { accepts: string; parse: (text: string) => Reading<T> },
-): Setting<T, undefined> {
-  return { ...common(spec, ''), kind: 'text', fallback: undefined, accepts: spec.accepts, parse: spec.parse }
-}
-
-/** A whole number, or the word `auto`. */
-function integerOrAuto(
-  spec: Spec & { fallback: number; min: number; max: number },
-): Setting<number | 'auto', number> {
-  const { fallback, min, max } = spec
-  return {
-    ...common(spec, String(fallback)),
-    kind: 'choice',
-    fallback,
-    accepts: `${min} to ${max}, or \`auto\``,
-    parse: (text) => {
-      if (text === 'auto') return value('auto' as const)
-      const number = /^[1-9]\d{0,9}$/.test(text) ? Number(text) : Number.NaN
-      if (number >= min && number <= max) return value(number)
-      return bad(`must be a whole number from ${min} to ${max}, or auto; ${show(text)} is neither`)
-    },
-  }
-}
-
-/** Reads a text that must match a pattern. The value is not repeated: a secret is easily put in the wrong line. */
-const matching =
-  (pattern: RegExp, must: string) =>
-  (text: string): Reading<string> =>
-    pattern.test(text) ? value(text) : bad(`must be ${must}`)
-
-type Items<T> = {
-  item: (text: string) => Reading<T>
-  /** What makes two items the same. */
-  identity: (item: T) => string
-}
-
-function parseList<T>(text: string, { item, identity }: Items<T>): Reading<readonly T[]> {
-  const items = new Map<string, T>()
-  for (const [index, part] of text.split(',').entries()) {
-    const at = `item ${index + 1}`
-    if (part.trim() === '') return bad(`${at} of the list is empty: is there a comma too many?`)
-    const read = item(part.trim())
-    if (!read.ok) return bad(`${at} ${read.problem}`)
-    const key = identity(read.value)
-    if (items.has(key)) return bad(`${at} is in the list already`)
-    items.set(key, read.value)
-  }
-  return value([...items.values()])
-}
-
-function list<T, D extends readonly T[] | undefined>(
-  spec: Spec & { fallback: D; accepts: string } & Items<T>,
-): Setting<readonly T[], D> {
-  return {
-    ...common(spec, ''),
-    kind: 'list',
-    fallback: spec.fallback,
-    accepts: spec.accepts,
-    parse: (text) => parseList(text, spec),
-  }
-}
-
-function listOrAll<T, D extends readonly T[] | undefined>(
-  spec: Spec & { fallback: D; accepts: string } & Items<T>,
-): Setting<readonly T[] | '*', D> {
-  return {
-    ...common(spec, ''),
-    kind: 'list',
-    fallback: spec.fallback,
-    accepts: spec.accepts,
-    parse: (text) => (text === '*' ? value('*' as const) : parseList(text, spec)),
-  }
-}
-
-/** A name people will look for that this version does not serve: doing nothing in silence would be worse. */
-function notServed(spec: Spec & { problem: string }): Setting<never, undefined> {
-  return {
-    ...common(spec, ''),
-    kind: 'text',
-    fallback: undefined,
-    accepts: 'nothing',
-    parse: () => bad(spec.problem),
-  }
-}
-
-/** True for a host that cannot be reached from another machine. */
-export function isLoopbackHost(host: string): boolean {
-  return (
-    host === 'localhost' ||
-    host.endsWith('.localhost') ||
-    host === '::1' ||
-    host === '[::1]' ||
-    (isIP(host) === 4 && host.startsWith('127.'))
-  )
-}
-
-function parseUrl(text: string, allowPath: boolean): Reading<string> {
-  const must = `must be an http:// or https:// URL ${allowPath ? '' : 'without a path'}`.trimEnd()
-  const url = URL.canParse(text) ? new URL(text) : undefined
-  if (url === undefined || !/^https?:\/\/[^/]/i.test(text)) return bad(`${must}; ${show(text)} is not one`)
-  if (url.username !== '' || url.password !== '') return bad(`${must} and without a user name or password`)
-  if (text.includes('?') || text.includes('#')) return bad(`${must}, without a query or fragment`)
-  if (!allowPath && url.pathname !== '/') return bad(`${must}; it has the path ${show(url.pathname)}`)
-  return value(`${url.origin}${url.pathname.replace(/\/+$/, '')}`)
-}
 
 function parseOrigin(text: string): Reading<string> {
   const must = 'must be an exact origin such as https://app.example.com'
@@ -322,28 +95,12 @@ function parseLocale(text: string): Reading<string> {
     : bad(`must be a language such as en or pt-BR; ${show(text)} is not one`)
 }
 
-/** The names `SMS_PROVIDER` may hold in this version; `mock` is the development inbox. */
-export const providerNames = ['twilio', 'mock'] as const
-
-/** The name of a provider this version can make. */
-export type ProviderName = (typeof providerNames)[number]
-
-function parseProvider(text: string): Reading<ProviderName> {
-  const name = providerNames.find((known) => known === text.toLowerCase())
-  if (name !== undefined) return value(name)
-  return bad(`must be one of ${providerNames.join(', ')}; ${show(text)} is not served by this version`)
-}
-
 /**
  * Where messages may go in production when nobody said otherwise: short, and without the markets whose
  * prices draw fraud.
  */
 export const defaultCountries: readonly string[] =
   'US CA GB IE AU NZ DE FR ES IT NL BE AT CH SE NO DK FI PT'.split(' ')
-
-const same = (item: string): string => item
-const sid = (prefix: string): RegExp => new RegExp(`^${prefix}[0-9a-fA-F]{32}$`)
-const secretText = (least: number): RegExp => new RegExp(`^[\\x21-\\x7e]{${least},512}$`)
 
 /**
  * Every setting there is, in the manual's order. The types, the reading, `docs/configuration.md` and
@@ -473,13 +230,11 @@ export const settings = {
     inProduction: 'a guessable key is refused',
   }),
 
-  DATA_DIR: text({
+  DATA_DIR: path({
     section: 'store',
     about:
       'The folder of what the server keeps: the database, and what it makes for itself at the first start.',
     fallback: './data',
-    accepts: 'a path',
-    parse: matching(/^[^\p{Cc}]{1,4096}$/u, 'a path'),
   }),
   DATABASE_URL: parsed({
     section: 'store',
@@ -707,26 +462,7 @@ export const settings = {
     fallback: true,
   }),
 
-  SMS_PROVIDER: list({
-    section: 'messaging',
-    about:
-      'Who carries the messages: one name, or several in order of preference. `mock` is the development inbox.',
-    fallback: undefined,
-    fallbackText: 'twilio when a Twilio credential is given; otherwise mock, and in production none',
-    accepts: '`twilio`, `mock`',
-    item: parseProvider,
-    identity: same,
-    example: 'twilio',
-    inProduction: 'required unless Twilio credentials are given; `mock` is refused',
-  }),
-  SMS_MOCK_MODE: boolean({
-    section: 'messaging',
-    about:
-      '`true` means `SMS_PROVIDER=mock`. `false` means that the inbox is never used: without a provider the server then does not start.',
-    fallback: undefined,
-    example: 'true',
-    inProduction: '`true` is refused',
-  }),
+  ...providerChoice,
   SERVICE_NAME: text({
     section: 'messaging',
     about: 'The name people read in the message. It must not read as a link.',
@@ -742,92 +478,7 @@ export const settings = {
     parse: parseLocale,
   }),
 
-  TWILIO_ACCOUNT_SID: text({
-    section: 'twilio',
-    about: 'The account that sends.',
-    older: ['SMS_API_KEY'],
-    fallback: undefined,
-    accepts: '`AC` and 32 hexadecimal digits',
-    parse: matching(sid('AC'), 'AC followed by 32 hexadecimal digits'),
-  }),
-  TWILIO_AUTH_TOKEN: text({
-    section: 'twilio',
-    about: 'The account’s auth token. Calls are made with it unless an API key is given.',
-    older: ['SMS_API_SECRET'],
-    fallback: undefined,
-    accepts: '16 or more characters, no spaces',
-    parse: matching(secretText(16), '16 to 512 characters without spaces'),
-    secret: true,
-  }),
-  TWILIO_API_KEY_SID: text({
-    section: 'twilio',
-    about: 'An API key to send with in place of the auth token. Goes with `TWILIO_API_KEY_SECRET`.',
-    fallback: undefined,
-    accepts: '`SK` and 32 hexadecimal digits',
-    parse: matching(sid('SK'), 'SK followed by 32 hexadecimal digits'),
-  }),
-  TWILIO_API_KEY_SECRET: text({
-    section: 'twilio',
-    about: 'The secret of that API key.',
-    fallback: undefined,
-    accepts: '16 or more characters, no spaces',
-    parse: matching(secretText(16), '16 to 512 characters without spaces'),
-    secret: true,
-  }),
-  TWILIO_PHONE_NUMBER: text({
-    section: 'twilio',
-    about:
-      'Who the message is from: a number in E.164, a short code, or a sender name of up to 11 letters and digits. Needed unless `TWILIO_MESSAGING_SERVICE_SID` is given.',
-    older: ['TWILIO_FROM_NUMBER', 'SMS_SENDER_ID'],
-    fallback: undefined,
-    accepts: '`+15551234567`, `12345` or `MyBrand`',
-    parse: matching(
-      /^(\+[1-9]\d{6,14}|\d{3,8}|(?=.*[A-Za-z])[A-Za-z0-9 ]{1,11})$/,
-      'a number such as +15551234567, a short code of 3 to 8 digits, or a sender name of up to 11 letters and digits',
-    ),
-    example: '+15551234567',
-  }),
-  TWILIO_MESSAGING_SERVICE_SID: text({
-    section: 'twilio',
-    about: 'The messaging service to send through. Given with a number, the service sends.',
-    fallback: undefined,
-    accepts: '`MG` and 32 hexadecimal digits',
-    parse: matching(sid('MG'), 'MG followed by 32 hexadecimal digits'),
-  }),
-  TWILIO_MAX_RETRIES: integer({
-    section: 'twilio',
-    about:
-      'How often a call is made again when Twilio surely did not take the message. A call whose answer was lost is not made again.',
-    fallback: 3,
-    min: 0,
-    max: 10,
-    unit: 'retries',
-  }),
-  TWILIO_RETRY_DELAY_MS: integer({
-    section: 'twilio',
-    about: 'The wait before the first retry.',
-    fallback: 1000,
-    min: 0,
-    max: 60_000,
-    unit: 'milliseconds',
-  }),
-  TWILIO_REQUEST_TIMEOUT_SECS: integer({
-    section: 'twilio',
-    about: 'How long one call may take.',
-    fallback: 30,
-    min: 1,
-    max: 60,
-    unit: 'seconds',
-  }),
-  TWILIO_BASE_URL: text({
-    section: 'twilio',
-    about: 'Where Twilio’s API is, for a proxy or a test server.',
-    fallback: undefined,
-    fallbackText: 'Twilio’s own',
-    accepts: 'an http(s) URL',
-    parse: (text) => parseUrl(text, true),
-    inProduction: 'must be `https://`, unless the host is this machine',
-  }),
+  ...providerSettings,
 
   ACCESS_TOKEN_EXPIRE_MINUTES: integer({
     section: 'signIn',
@@ -888,12 +539,6 @@ export const settings = {
     min: 1,
     max: 168,
     unit: 'hours',
-  }),
-
-  TWILIO_VERIFY_SERVICE_SID: notServed({
-    section: 'notServed',
-    about: 'Verifications whose code Twilio Verify owns.',
-    problem: 'is not served by this version: Countersign makes the codes itself; take it out',
   }),
 } as const satisfies Record<string, Setting>
 

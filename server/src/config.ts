@@ -1,17 +1,36 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { isDeepStrictEqual } from 'node:util'
 import type { RedisPlace } from './config-addresses.ts'
 import {
-  defaultCountries,
-  isLoopbackHost,
-  settingList,
-  type ProviderName,
-  type Setting,
-  type SettingKey,
-  type TestPhone,
-  type Values,
-} from './config-schema.ts'
+  type ConfigProblem,
+  type Draft,
+  type EnvironmentVariables,
+  errorCode,
+  isGiven,
+  nameOf,
+  readDraft,
+  type ReadFile,
+  type Report,
+} from './config-draft.ts'
+import { readJsonFile, tryReading } from './config-files.ts'
+import { isLoopbackHost } from './config-kinds.ts'
+import { type ProviderName, providerNames } from './config-provider-settings.ts'
+import {
+  type CarrierName,
+  carriersOf,
+  chooseProviders,
+  type ProvidersConfig,
+  readProviders,
+  warnOfProviders,
+} from './config-providers.ts'
+import { defaultCountries, type SettingKey, type TestPhone, type Values } from './config-schema.ts'
+import { warnOfStrangers } from './config-strangers.ts'
+import type { Channel } from './messaging/provider.ts'
+import { noPrices, parsePrices, type PriceTable } from './messaging/prices.ts'
+import { defaultRoute, parseRoutes, type RoutingTable } from './messaging/routes.ts'
+
+export type { ConfigProblem, EnvironmentVariables } from './config-draft.ts'
+export { type CarrierName, type ProvidersConfig, statusUrlsOf } from './config-providers.ts'
 
 /** What the process is for, from `NODE_ENV`. */
 export type Environment = Values['NODE_ENV']
@@ -103,25 +122,31 @@ export type LimitsConfig = {
   readonly messagesPerPhoneHour: number
 }
 
-/** How Twilio is reached; present when `twilio` is among the providers. */
-export type TwilioConfig = {
-  readonly accountSid: string
-  /** At least one of it and `apiKey` is there. */
-  readonly authToken: string | undefined
-  /** Calls are made with it where it is given. */
-  readonly apiKey: { readonly sid: string; readonly secret: string } | undefined
-  /** A number, short code or sender name. At least one of it and `messagingServiceSid` is there. */
-  readonly from: string | undefined
-  readonly messagingServiceSid: string | undefined
-  readonly maxRetries: number
-  readonly retryDelayMs: number
-  readonly requestTimeoutSeconds: number
-  /** Without a slash at its end; undefined: Twilio's own. */
-  readonly baseUrl: string | undefined
+/** Who carries messages, and how. */
+export type MessagingConfig = {
+  /** In order of preference; never empty. With a service of Twilio Verify, `twilio_verify` is one of them. */
+  readonly providers: readonly CarrierName[]
+  readonly serviceName: string
+  /** A language tag such as `en` or `pt-BR`. */
+  readonly defaultLocale: string
+  readonly routes: RoutingTable
+  readonly prices: PriceTable
+  /** How many entries the operator's files have, for people; undefined where there is no file. */
+  readonly tables: { readonly routes: string | undefined; readonly prices: string | undefined }
+  /** Whether providers are asked for receipts, where that can be; false: what they tell is refused. */
+  readonly deliveryReceipts: boolean | 'auto'
+  /** Whether a code that its provider took and did not bring is sent once more by the next one. */
+  readonly confirmedFailover: boolean
+  /** The services for which that is not so. */
+  readonly confirmedFailoverExcept: readonly string[]
+  /** The channels that a code goes by, unasked, when its own does not reach the number. */
+  readonly failoverChannels: readonly Channel[]
+  /** How long a start waits for a provider that does not answer, before the next one is asked. */
+  readonly patienceMs: number
 }
 
 /** Everything the environment says, read once at boot and deeply frozen. */
-export type Config = {
+export type Config = ProvidersConfig & {
   readonly env: Environment
   /** Folder of what the server keeps, relative to the working directory. */
   readonly dataDir: string
@@ -139,14 +164,7 @@ export type Config = {
     readonly allowedCountries: '*' | readonly string[]
     readonly allowVoip: boolean
   }
-  readonly messaging: {
-    /** In order of preference; never empty. */
-    readonly providers: readonly ProviderName[]
-    readonly serviceName: string
-    /** A language tag such as `en` or `pt-BR`. */
-    readonly defaultLocale: string
-  }
-  readonly twilio: TwilioConfig | undefined
+  readonly messaging: MessagingConfig
   readonly signIn: { readonly accessTokenMinutes: number }
   readonly testPhones: readonly TestPhone[]
   readonly dev: {
@@ -161,14 +179,6 @@ export type Config = {
   readonly warnings: readonly string[]
 }
 
-/** One thing wrong with the environment. */
-export type ConfigProblem = {
-  /** The variable's name as it was given. */
-  readonly key: string
-  /** What is wrong with it, worded to follow the name; never holds a secret. */
-  readonly problem: string
-}
-
 /** The environment cannot be served. Names every bad key at once. */
 export class ConfigError extends Error {
   readonly problems: readonly ConfigProblem[]
@@ -181,20 +191,8 @@ export class ConfigError extends Error {
   }
 }
 
-/** Variables by name, as `process.env` has them. */
-export type EnvironmentVariables = Readonly<Record<string, string | undefined>>
-
-type ReadFile = (path: string) => string
-type Report = (key: string, problem: string) => void
-
-type Draft = {
-  readonly values: Values
-  /** Under which names a setting was given; has no entry for one that was not. */
-  readonly names: ReadonlyMap<SettingKey, readonly [string, ...string[]]>
-  /** Settings that could not be read: their value is the default and proves nothing. */
-  readonly failed: ReadonlySet<SettingKey>
-  readonly production: boolean
-}
+/** How long a provider that does not answer is waited for, when nobody says. */
+const PATIENCE_MS = 4_000
 
 const readText: ReadFile = (path) => readFileSync(path, 'utf8')
 
@@ -223,149 +221,24 @@ export function readConfig(env: EnvironmentVariables, readFile: ReadFile = readT
   const problems: ConfigProblem[] = []
   const report: Report = (key, problem) => problems.push({ key, problem })
   const draft = readDraft(env, readFile, report)
-  const providers = chooseProviders(draft, report)
-  for (const check of [checkOrder, checkProduction, checkSecrets, checkTwilioKey]) check(draft, report)
-  checkWorkers(draft, providers, report)
-  const twilio = providers.includes('twilio') ? readTwilio(draft, report) : undefined
+  const chosen = chooseProviders(draft, report)
+  const carriers = carriersOf(draft, chosen)
+  for (const check of [checkOrder, checkProduction, checkSecrets]) check(draft, report)
+  checkWorkers(draft, chosen, report)
+  const providers = readProviders(draft, carriers, readFile, report)
+  const tables = readTables(draft, carriers, readFile, report)
   if (problems.length > 0) throw new ConfigError(problems)
   return deepFreeze({
     ...assemblePlace(draft),
     store: assembleStore(draft.values),
     limiter: draft.values.REDIS_URL,
-    workers: draft.values.WORKERS === 'auto' && whyOneProcess(draft, providers) ? 1 : draft.values.WORKERS,
+    workers: draft.values.WORKERS === 'auto' && whyOneProcess(draft, chosen) ? 1 : draft.values.WORKERS,
     ...assembleRules(draft.values),
-    ...assembleMessages(draft, providers),
-    twilio,
-    warnings: [...warnOfStrangers(env), ...warnOfChoices(draft, providers)],
+    ...assembleMessages(draft),
+    messaging: { ...assembleMessaging(draft, carriers), ...tables },
+    ...providers,
+    warnings: [...warnOfStrangers(env), ...warnOfChoices(draft), ...warnOfProviders(draft, chosen, carriers)],
   })
-}
-
-function errorCode(error: unknown): string {
-  return error instanceof Error && 'code' in error ? String(error.code) : 'unknown error'
-}
-
-function isGiven(draft: Draft, key: SettingKey): boolean {
-  return draft.names.has(key)
-}
-
-function nameOf(draft: Draft, key: SettingKey): string {
-  return draft.names.get(key)?.[0] ?? key
-}
-
-/** The text of one name, from the variable or from the file its `_FILE` variable names. */
-function findText(
-  env: EnvironmentVariables,
-  name: string,
-  setting: Setting,
-  readFile: ReadFile,
-  report: Report,
-): { name: string; text: string | undefined } | undefined {
-  const emptyIsNone = setting.kind === 'text' || setting.kind === 'list'
-  const trimmed = env[name]?.trim()
-  const text = trimmed === '' && emptyIsNone ? undefined : trimmed
-  const fileName = `${name}_FILE`
-  const path = setting.secret ? env[fileName]?.trim() : undefined
-  if (path === undefined || path === '') return text === undefined ? undefined : { name, text }
-  if (text !== undefined) {
-    report(name, `and ${fileName} are both given: keep one`)
-    return { name, text: undefined }
-  }
-  try {
-    const content = readFile(path).trim()
-    if (content !== '') return { name: fileName, text: content }
-    report(fileName, 'names a file that is empty')
-  } catch (error) {
-    report(fileName, `names a file that cannot be read (${errorCode(error)})`)
-  }
-  return { name: fileName, text: undefined }
-}
-
-type Found = {
-  readonly names: readonly [string, ...string[]]
-  readonly value: unknown
-  readonly failed: boolean
-}
-
-/** Reads one setting under all its names; undefined when it was given under none. */
-function readSetting(
-  env: EnvironmentVariables,
-  key: SettingKey,
-  setting: Setting,
-  readFile: ReadFile,
-  report: Report,
-): Found | undefined {
-  let found: Found | undefined
-  for (const candidate of [key, ...setting.older]) {
-    const source = findText(env, candidate, setting, readFile, report)
-    if (source === undefined) continue
-    const { name, text } = source
-    const reading = text === undefined ? undefined : setting.parse(text)
-    if (reading?.ok === false) report(name, reading.problem)
-    const value = reading?.ok === true ? reading.value : undefined
-    const failed = reading?.ok !== true || found?.failed === true
-    const names = found === undefined ? ([name] as const) : ([...found.names, name] as const)
-    const isDifferent = found !== undefined && !failed && !isDeepStrictEqual(found.value, value)
-    if (isDifferent) report(names[0], `and ${name} are two names of one setting, and they differ: keep one`)
-    found = { names, value, failed: failed || isDifferent }
-  }
-  return found
-}
-
-function readDraft(env: EnvironmentVariables, readFile: ReadFile, report: Report): Draft {
-  const values = new Map<SettingKey, unknown>()
-  const names = new Map<SettingKey, readonly [string, ...string[]]>()
-  const failed = new Set<SettingKey>()
-  for (const [key, setting] of settingList) {
-    const found = readSetting(env, key, setting, readFile, report)
-    if (found !== undefined) names.set(key, found.names)
-    if (found?.failed === true) failed.add(key)
-    values.set(key, found === undefined || found.failed ? setting.fallback : found.value)
-  }
-  const typed: object = Object.fromEntries(values)
-  if (!isValues(typed)) throw new Error('a setting was not read')
-  return { values: typed, names, failed, production: typed.NODE_ENV === 'production' }
-}
-
-/** Each value came from the `parse` or the `fallback` of its own key, so that all are there is proof enough. */
-function isValues(values: object): values is Values {
-  return settingList.every(([key]) => Object.hasOwn(values, key))
-}
-
-const credentialKeys = [
-  'TWILIO_ACCOUNT_SID',
-  'TWILIO_AUTH_TOKEN',
-  'TWILIO_API_KEY_SID',
-  'TWILIO_API_KEY_SECRET',
-] as const
-
-/** Never falls back to the inbox where a real provider was meant: half of the credentials already mean Twilio. */
-function chooseProviders(draft: Draft, report: Report): readonly ProviderName[] {
-  const { SMS_PROVIDER: named, SMS_MOCK_MODE: mock } = draft.values
-  if (draft.failed.has('SMS_PROVIDER') || draft.failed.has('SMS_MOCK_MODE')) return []
-  const isMockNamed = named?.includes('mock') === true
-  if (mock === true && named !== undefined && !(isMockNamed && named.length === 1)) {
-    report('SMS_MOCK_MODE', 'is true, but SMS_PROVIDER names another provider: keep one')
-    return []
-  }
-  if (mock === false && isMockNamed) {
-    report('SMS_MOCK_MODE', 'is false, but SMS_PROVIDER names mock: keep one')
-    return []
-  }
-  if (draft.production && mock === true) report('SMS_MOCK_MODE', 'is refused with NODE_ENV=production')
-  if (draft.production && isMockNamed)
-    report('SMS_PROVIDER', 'names mock, which is refused with NODE_ENV=production')
-  if (mock === true) return ['mock']
-  if (named !== undefined) return named
-  if (credentialKeys.some((key) => isGiven(draft, key))) return ['twilio']
-  if (draft.production) {
-    report('SMS_PROVIDER', 'is required with NODE_ENV=production, with the credentials of the provider')
-    return []
-  }
-  if (mock === false) {
-    report('SMS_MOCK_MODE', 'is false, but neither SMS_PROVIDER nor Twilio credentials are given')
-    return []
-  }
-  return ['mock']
 }
 
 /** Settings that only make sense in one order. */
@@ -383,6 +256,12 @@ function checkOrder(draft: Draft, report: Report): void {
   refuseAbove('RESEND_COOLDOWN_SECONDS', cooldown, 'CODE_TTL_SECONDS', values.CODE_TTL_SECONDS)
   const timeoutMs = values.REQUEST_TIMEOUT_SECONDS * 1000
   refuseAbove('START_DEADLINE_MS', values.START_DEADLINE_MS, 'REQUEST_TIMEOUT_SECONDS', timeoutMs)
+  const [patience, deadline] = [values.SEND_PATIENCE_MS ?? 0, values.START_DEADLINE_MS]
+  if (patience >= deadline && !draft.failed.has('START_DEADLINE_MS'))
+    report(
+      'SEND_PATIENCE_MS',
+      'contradicts START_DEADLINE_MS: a start that waits so long for one provider has no time for the next',
+    )
   const starts = values.PUBLISHABLE_STARTS_PER_ADDRESS_HOUR ?? 0
   const startsAtMost = values.STARTS_PER_ADDRESS_HOUR
   refuseAbove('PUBLISHABLE_STARTS_PER_ADDRESS_HOUR', starts, 'STARTS_PER_ADDRESS_HOUR', startsAtMost)
@@ -406,7 +285,7 @@ function checkProduction(draft: Draft, report: Report): void {
   const database = values.DATABASE_URL
   if (database?.kind === 'sqlite' && database.path === ':memory:')
     refuse('DATABASE_URL', 'keeps nothing, which is refused')
-  for (const key of ['PUBLIC_URL', 'TWILIO_BASE_URL'] as const) {
+  for (const key of ['PUBLIC_URL', 'TWILIO_BASE_URL', 'VONAGE_BASE_URL', 'SNS_ENDPOINT'] as const) {
     const url = values[key] === undefined ? undefined : new URL(values[key])
     if (url?.protocol === 'http:' && !isLoopbackHost(url.hostname)) refuse(key, 'must be https://')
   }
@@ -435,6 +314,11 @@ function checkSecrets(draft: Draft, report: Report): void {
   }
   if (values.API_KEYS.some((key) => isGuessable(key.slice(3))))
     report(nameOf(draft, 'API_KEYS'), 'holds a guessable key; make them with: countersign keys create')
+  if (values.WEBHOOK_SECRET.some((secret) => isGuessable(secret.slice('whsec_'.length))))
+    report(
+      nameOf(draft, 'WEBHOOK_SECRET'),
+      'is guessable; make one with: echo whsec_$(openssl rand -base64 32)',
+    )
   if (values.METRICS_TOKEN !== undefined && isGuessable(values.METRICS_TOKEN))
     report(nameOf(draft, 'METRICS_TOKEN'), `is guessable; ${how}`)
 }
@@ -458,13 +342,6 @@ function isGuessableCode(code: string): boolean {
   return steps.every((step) => step === steps[0]) && Math.abs(steps[0] ?? 0) <= 1
 }
 
-/** Half an API key is a mistake whoever carries the messages. */
-function checkTwilioKey(draft: Draft, report: Report): void {
-  const [sid, secret] = ['TWILIO_API_KEY_SID', 'TWILIO_API_KEY_SECRET'] as const
-  if (isGiven(draft, sid) && !isGiven(draft, secret)) report(nameOf(draft, sid), `needs ${secret}`)
-  if (isGiven(draft, secret) && !isGiven(draft, sid)) report(nameOf(draft, secret), `needs ${sid}`)
-}
-
 /** Several processes need what they can share. */
 function checkWorkers(draft: Draft, providers: readonly ProviderName[], report: Report): void {
   const { WORKERS: workers } = draft.values
@@ -480,31 +357,6 @@ function whyOneProcess({ values }: Draft, providers: readonly ProviderName[]): s
   if (values.DEV_MODE && providers.includes('mock'))
     return 'the development inbox lives in one process: use WORKERS=1, or take out DEV_MODE'
   return undefined
-}
-
-function readTwilio(draft: Draft, report: Report): TwilioConfig {
-  const { values } = draft
-  const has = (key: SettingKey) => isGiven(draft, key)
-  if (!has('TWILIO_ACCOUNT_SID')) report('TWILIO_ACCOUNT_SID', 'is required by SMS_PROVIDER twilio')
-  if (!has('TWILIO_AUTH_TOKEN') && !has('TWILIO_API_KEY_SID') && !has('TWILIO_API_KEY_SECRET'))
-    report(
-      'TWILIO_AUTH_TOKEN',
-      'is required by SMS_PROVIDER twilio, or TWILIO_API_KEY_SID with TWILIO_API_KEY_SECRET',
-    )
-  if (!has('TWILIO_PHONE_NUMBER') && !has('TWILIO_MESSAGING_SERVICE_SID'))
-    report('TWILIO_PHONE_NUMBER', 'or TWILIO_MESSAGING_SERVICE_SID is required by SMS_PROVIDER twilio')
-  const { TWILIO_API_KEY_SID: sid, TWILIO_API_KEY_SECRET: secret } = values
-  return {
-    accountSid: values.TWILIO_ACCOUNT_SID ?? '',
-    authToken: values.TWILIO_AUTH_TOKEN,
-    apiKey: sid === undefined || secret === undefined ? undefined : { sid, secret },
-    from: values.TWILIO_PHONE_NUMBER,
-    messagingServiceSid: values.TWILIO_MESSAGING_SERVICE_SID,
-    maxRetries: values.TWILIO_MAX_RETRIES,
-    retryDelayMs: values.TWILIO_RETRY_DELAY_MS,
-    requestTimeoutSeconds: values.TWILIO_REQUEST_TIMEOUT_SECS,
-    baseUrl: values.TWILIO_BASE_URL,
-  }
 }
 
 function assemblePlace({ values, production }: Draft): Pick<Config, 'env' | 'dataDir' | 'http' | 'secrets'> {
@@ -578,19 +430,70 @@ function assembleRules(values: Values): Pick<Config, 'verify' | 'limits' | 'sign
   }
 }
 
-function assembleMessages(
-  { values, production }: Draft,
-  providers: readonly ProviderName[],
-): Pick<Config, 'guard' | 'messaging' | 'testPhones' | 'dev'> {
+/** The operator's files, checked whole: a route that nobody finds out about is a message that goes nowhere. */
+function readTables(
+  { values }: Draft,
+  carriers: readonly CarrierName[],
+  readFile: ReadFile,
+  report: Report,
+): Pick<MessagingConfig, 'routes' | 'prices' | 'tables'> {
+  const read = <T>(key: 'ROUTES_FILE' | 'PRICES_FILE', parse: (json: unknown) => T): T | undefined => {
+    const path = values[key]
+    // Who carries is not known where that was refused: a table could only be refused for it again.
+    if (path === undefined || carriers.length === 0) return undefined
+    const json = readJsonFile(path, readFile)
+    const reading = json.ok ? tryReading(() => parse(json.value)) : json
+    if (reading.ok) return reading.value
+    report(key, reading.problem)
+    return undefined
+  }
+  const routes = read('ROUTES_FILE', (json) => ({
+    table: parseRoutes(json, carriers),
+    count: String(lengthOf(json, 'routes')),
+  }))
+  const prices = read('PRICES_FILE', (json) => ({
+    table: parsePrices(json, [...providerNames, 'twilio_verify']),
+    count: `${lengthOf(json, 'prices')} in ${String(memberOf(json, 'currency'))}`,
+  }))
+  return {
+    routes: routes?.table ?? defaultRoute(carriers),
+    prices: prices?.table ?? noPrices(),
+    tables: { routes: routes?.count, prices: prices?.count },
+  }
+}
+
+function memberOf(json: unknown, name: string): unknown {
+  return typeof json === 'object' && json !== null
+    ? new Map<string, unknown>(Object.entries(json)).get(name)
+    : undefined
+}
+
+function lengthOf(json: unknown, name: string): number {
+  const list = memberOf(json, name)
+  return Array.isArray(list) ? list.length : 0
+}
+
+function assembleMessaging(
+  { values }: Draft,
+  carriers: readonly CarrierName[],
+): Omit<MessagingConfig, 'routes' | 'prices' | 'tables'> {
+  return {
+    providers: carriers,
+    serviceName: values.SERVICE_NAME,
+    defaultLocale: values.DEFAULT_LOCALE,
+    deliveryReceipts: values.DELIVERY_RECEIPTS,
+    confirmedFailover: values.CONFIRMED_FAILOVER,
+    confirmedFailoverExcept: values.CONFIRMED_FAILOVER_EXCEPT,
+    failoverChannels: values.FAILOVER_CHANNELS,
+    patienceMs: values.SEND_PATIENCE_MS ?? Math.min(PATIENCE_MS, values.START_DEADLINE_MS / 2),
+  }
+}
+
+function assembleMessages({ values, production }: Draft): Pick<Config, 'guard' | 'testPhones' | 'dev'> {
   return {
     guard: {
       allowedCountries: values.ALLOWED_COUNTRIES ?? (production ? [...defaultCountries] : '*'),
       allowVoip: values.ALLOW_VOIP,
-    },
-    messaging: {
-      providers,
-      serviceName: values.SERVICE_NAME,
-      defaultLocale: values.DEFAULT_LOCALE,
     },
     testPhones: values.TEST_PHONE_NUMBERS,
     dev: { mode: values.DEV_MODE, previewCode: values.DEV_PREVIEW_CODE },
@@ -598,13 +501,12 @@ function assembleMessages(
 }
 
 /** What is allowed, but deserves a line in the log. */
-function warnOfChoices({ values, names, production }: Draft, providers: readonly ProviderName[]): string[] {
+function warnOfChoices({ values, names, production }: Draft): string[] {
   const warnings: string[] = []
   const warnIf = (condition: boolean, text: string) => condition && warnings.push(text)
-  const isTwilio = providers.includes('twilio')
   warnIf(
     production && values.PUBLIC_URL === undefined,
-    'PUBLIC_URL is not given: proofs name localhost as their issuer',
+    'PUBLIC_URL is not given: proofs name localhost as their issuer, and no provider can tell what became of a message',
   )
   warnIf(
     production && values.ALLOWED_COUNTRIES === '*',
@@ -633,52 +535,7 @@ function warnOfChoices({ values, names, production }: Draft, providers: readonly
   )
   for (const key of ['DATABASE_POOL_SIZE', 'DATABASE_PREPARED_STATEMENTS'] as const)
     warnIf(names.has(key) && kind !== 'postgres', `${key} changes nothing without a postgres:// DATABASE_URL`)
-  warnIf(
-    isTwilio && values.TWILIO_AUTH_TOKEN === undefined,
-    'TWILIO_AUTH_TOKEN is not given: delivery receipts cannot be checked and are refused',
-  )
-  warnIf(
-    !isTwilio && credentialKeys.some((key) => names.has(key)),
-    'Twilio credentials are given, but the provider is mock: nothing goes to Twilio',
-  )
   return warnings
-}
-
-const knownNames: ReadonlySet<string> = new Set(
-  settingList.flatMap(([key, { older, secret }]) =>
-    [key, ...older].flatMap((name) => (secret ? [name, `${name}_FILE`] : [name])),
-  ),
-)
-
-/** Variables that nobody reads but that look as if they were meant for us: a typing slip fails in silence. */
-function warnOfStrangers(env: EnvironmentVariables): string[] {
-  const warnings: string[] = []
-  for (const name of Object.keys(env)) {
-    if (env[name] === undefined || knownNames.has(name) || !/^\w{3,64}$/.test(name)) continue
-    const upper = name.toUpperCase()
-    const near = [...knownNames].find((known) => distance(upper, known) <= (known.length > 5 ? 2 : 1))
-    const isFileOfKnown = name.endsWith('_FILE') && knownNames.has(name.slice(0, -'_FILE'.length))
-    if (near !== undefined) warnings.push(`${name} is not a setting: did you mean ${near}?`)
-    else if (isFileOfKnown) warnings.push(`${name} is not a setting: only secrets are read from files`)
-    else if (/^(TWILIO|SMS)_/.test(upper)) warnings.push(`${name} is not a setting of this version`)
-  }
-  return warnings
-}
-
-/** How many characters must be put in, taken out or replaced to get from one text to the other. */
-function distance(from: string, to: string): number {
-  // Nobody asks about more than two, so far lengths need no table.
-  if (Math.abs(from.length - to.length) > 2) return 3
-  let previous = Array.from({ length: to.length + 1 }, (_, index) => index)
-  for (const [row, letter] of from.split('').entries()) {
-    const current = [row + 1]
-    for (const [column, other] of to.split('').entries()) {
-      const replaced = (previous[column] ?? 0) + (letter === other ? 0 : 1)
-      current.push(Math.min(replaced, (previous[column + 1] ?? 0) + 1, (current[column] ?? 0) + 1))
-    }
-    previous = current
-  }
-  return previous[to.length] ?? 0
 }
 
 function deepFreeze<T>(value: T): T {

@@ -10,9 +10,11 @@ import { Keys } from './keys/keys.ts'
 import type { GuardPolicy } from './guard/guard.ts'
 import { makeLog } from './log.ts'
 import type { Inbox } from './messaging/inbox.ts'
-import { Messenger, type SendObserver } from './messaging/messenger.ts'
+import { makeMessaging } from './make-messaging.ts'
+import { makeProviders } from './make-providers.ts'
+import type { Messenger } from './messaging/messenger.ts'
 import type { Provider } from './messaging/provider.ts'
-import { type Clock, systemClock } from './primitives/clock.ts'
+import type { Clock } from './primitives/clock.ts'
 import { type KeyRing, makeKeyRing } from './primitives/secrets.ts'
 import { makeInbox } from './providers/inbox.ts'
 import { openStorage, type Storage } from './storage.ts'
@@ -66,7 +68,10 @@ const ALARM_EVERY_MS = 1_000
 const RENEW_EVERY_MS = 3_000
 const RETAKE_EVERY_MS = 2_000
 /** Sends taken over at once; what is left waits for the next time, or for another process. */
-const RETAKES = 20
+const RETAKES = 50
+/** A receipt that came before its send was settled is tried again then. */
+const WAITING_EVERY_MS = 1_000
+const FORGET_EVERY_MS = 30_000
 const GRACE_MS = 8_000
 const PROBE_MS = 10_000
 
@@ -107,22 +112,6 @@ export async function prepare(config: Config, log: Logger, waitMs: number): Prom
   }
 }
 
-/** Asks every provider of the settings whether it accepts our credentials, without a store. Sends nothing. */
-export async function probeProviders(
-  config: Config,
-): Promise<readonly { readonly name: string; readonly ok: boolean; readonly detail: string }[]> {
-  const inbox = config.messaging.providers.includes('mock') ? makeInbox(systemClock) : undefined
-  const providers = await makeProviders(config, inbox)
-  const signal = AbortSignal.timeout(PROBE_MS)
-  return Promise.all(
-    providers.map(async (provider) => {
-      const found = (await provider.probe?.(signal)) ?? { ok: true, detail: 'nothing to check' }
-      await provider.close?.()
-      return { name: provider.name, ...found }
-    }),
-  )
-}
-
 async function composeOn(
   storage: Storage,
   parts: {
@@ -141,13 +130,16 @@ async function composeOn(
   beginAtZero(metrics, providers)
   const keys = new Keys(store.keys, clock, config.secrets.apiKeys)
   const devKeys = await developmentKeys(config, keys)
-  const messenger = new Messenger({
-    store: store.messaging,
+  const { messenger, receipts, circuits } = makeMessaging({
+    config,
     providers,
+    areReplaced: overrides.providers !== undefined,
+    store: store.messaging,
+    numberOf: async (id) => (await store.verifications.find(id))?.to,
     clock,
-    observe: observer(metrics, log),
-    deadlineMs: config.verify.startDeadlineMs,
-    testNumbers: new Set(config.testPhones.map(({ phone }) => phone)),
+    metrics,
+    log,
+    onDue: () => retaking.soon(),
   })
   const guard = guardPolicy(config)
   const verifier = new Verifier({
@@ -165,21 +157,31 @@ async function composeOn(
     settings: verifySettings(config),
   })
   const alarm = makeAlarm(store, metrics, log)
+  const retaking = every(retakePause, () => retake(verifier, log))
   const timers = [
+    retaking,
     every(sweepPause, () => sweep(store, log)),
     every(
       () => ALARM_EVERY_MS,
       () => alarm.tick(),
     ),
     every(
+      () => FORGET_EVERY_MS,
+      async () => circuits.forgetOld(),
+    ),
+    every(
       () => RENEW_EVERY_MS,
       () => messenger.renew(),
     ),
-    every(retakePause, () => retake(verifier, log)),
+    every(
+      () => WAITING_EVERY_MS,
+      () => receipts.tick(),
+    ),
   ]
   const services: Services = {
     verifier,
     messenger,
+    receipts,
     counters,
     guard,
     keys,
@@ -203,7 +205,7 @@ async function composeOn(
     http: () => buildApp(services),
     probe: () => messenger.probe(AbortSignal.timeout(PROBE_MS)),
     close: async (graceMs = GRACE_MS) => {
-      timers.forEach((stop) => stop())
+      timers.forEach((timer) => timer.stop())
       await messenger.close(graceMs)
       await storage.close()
     },
@@ -213,28 +215,6 @@ async function composeOn(
 async function developmentKeys(config: Config, keys: Keys): Promise<DevKeys | undefined> {
   if (!config.dev.mode || config.secrets.apiKeys.length > 0) return undefined
   return keptDevKeys(config.dataDir, keys)
-}
-
-async function makeProviders(config: Config, inbox: Inbox | undefined): Promise<Provider[]> {
-  const providers: Provider[] = []
-  for (const name of config.messaging.providers) {
-    if (name === 'mock' && inbox) providers.push(inbox.provider)
-    if (name === 'twilio' && config.twilio) {
-      const { makeTwilioProvider } = await import('./providers/twilio.ts')
-      const { apiKey, authToken, from, messagingServiceSid, baseUrl, ...rest } = config.twilio
-      providers.push(
-        await makeTwilioProvider({
-          ...rest,
-          ...(apiKey === undefined ? {} : { apiKeySid: apiKey.sid, apiKeySecret: apiKey.secret }),
-          ...(authToken === undefined ? {} : { authToken }),
-          ...(from === undefined ? {} : { from }),
-          ...(messagingServiceSid === undefined ? {} : { messagingServiceSid }),
-          ...(baseUrl === undefined ? {} : { baseUrl }),
-        }),
-      )
-    }
-  }
-  return providers
 }
 
 function guardPolicy(config: Config): GuardPolicy {
@@ -259,6 +239,9 @@ function verifySettings(config: Config): VerifySettings {
     defaultLocale: config.messaging.defaultLocale,
     issuer: config.http.publicUrl,
     testNumbers: new Map(config.testPhones.map(({ phone, code }) => [phone, code])),
+    confirms: (service) =>
+      config.messaging.confirmedFailover && !config.messaging.confirmedFailoverExcept.includes(service),
+    failoverChannels: config.messaging.failoverChannels,
   }
 }
 
@@ -269,19 +252,6 @@ function httpSettings(config: Config): Services['settings'] {
     production: config.env === 'production',
     publishableReadsPerAddressHour: config.limits.publishableReadsPerAddressHour,
     messagesPerPhoneHour: config.limits.messagesPerPhoneHour,
-  }
-}
-
-function observer(metrics: Metrics, log: Logger): SendObserver {
-  return (send, seconds, vendorCode) => {
-    const outcome = send.status === 'refused' ? (send.error ?? 'unknown') : send.status
-    metrics.sends.labels(send.provider, send.channel, outcome).inc()
-    metrics.sendSeconds.labels(send.provider).observe(seconds)
-    if (send.status === 'accepted') return
-    log.warn(
-      { send: send.id, owner: send.owner, provider: send.provider, outcome, vendor_code: vendorCode },
-      'send not accepted',
-    )
   }
 }
 
@@ -313,10 +283,13 @@ async function sweep(store: Store, log: Logger): Promise<void> {
   }
 }
 
-/** Finishes what a process that died has left. */
+/** Finishes what did not come to its end, until nothing is due. */
 async function retake(verifier: Verifier, log: Logger): Promise<void> {
-  const retaken = await verifier.retake(RETAKES)
-  if (retaken > 0) log.warn({ retaken }, 'took over sends that a process had left')
+  let retaken: number
+  do {
+    retaken = await verifier.retake(RETAKES)
+    if (retaken > 0) log.warn({ retaken }, 'took over sends that were left, unanswered or not delivered')
+  } while (retaken === RETAKES)
 }
 
 /** About two seconds, never the same: processes that started together do not ask at one moment. */
@@ -329,23 +302,42 @@ function sweepPause(): number {
   return randomInt(SWEEP_EVERY_MS * 0.75, SWEEP_EVERY_MS * 1.25)
 }
 
-/** Does the work again and again, each time after a pause; gives what ends that. */
-function every(pauseMs: () => number, work: () => Promise<void> | void): () => void {
-  let timer: NodeJS.Timeout
+/** Work that is done again and again. */
+type Loop = {
+  /** Does it next as soon as may be: at once, or after the round that is under way. */
+  soon(): void
+  stop(): void
+}
+
+/** Does the work again and again, each time after a pause. */
+function every(pauseMs: () => number, work: () => Promise<void> | void): Loop {
+  let timer: NodeJS.Timeout | undefined
   let stopped = false
+  let isSoon = false
   const next = () => {
-    timer = setTimeout(() => {
-      Promise.resolve()
-        .then(work)
-        .catch(() => {})
-        .finally(() => {
-          if (!stopped) next()
-        })
-    }, pauseMs()).unref()
+    if (stopped) return
+    timer = setTimeout(round, isSoon ? 0 : pauseMs()).unref()
+    isSoon = false
+  }
+  const round = () => {
+    timer = undefined
+    Promise.resolve()
+      .then(work)
+      .catch(() => {})
+      .finally(next)
   }
   next()
-  return () => {
-    stopped = true
-    clearTimeout(timer)
+  return {
+    soon: () => {
+      if (isSoon) return
+      isSoon = true
+      if (timer === undefined) return
+      clearTimeout(timer)
+      next()
+    },
+    stop: () => {
+      stopped = true
+      clearTimeout(timer)
+    },
   }
 }

@@ -98,8 +98,23 @@ describe('defaults', () => {
         messagesPerPhoneHour: 30,
       },
       guard: { allowedCountries: '*', allowVoip: true },
-      messaging: { providers: ['mock'], serviceName: 'Countersign', defaultLocale: 'en' },
+      messaging: {
+        providers: ['mock'],
+        serviceName: 'Countersign',
+        defaultLocale: 'en',
+        tables: { routes: undefined, prices: undefined },
+        deliveryReceipts: 'auto',
+        confirmedFailover: true,
+        confirmedFailoverExcept: [],
+        failoverChannels: [],
+        patienceMs: 4000,
+      },
       twilio: undefined,
+      twilioVerify: undefined,
+      sns: undefined,
+      vonage: undefined,
+      smpp: undefined,
+      webhook: undefined,
       dev: { mode: false, previewCode: '123456' },
       log: { level: 'info' },
       retention: { days: 30, idempotencyHours: 24 },
@@ -119,7 +134,9 @@ describe('defaults', () => {
 
   test('empty texts and lists count as not given; spaces around a value do not count', () => {
     const empty = settingList.filter(([, { kind }]) => kind === 'text' || kind === 'list')
-    expect(readConfig(Object.fromEntries(empty.map(([key]) => [key, ' '])))).toEqual(readConfig({}))
+    const config = readConfig(Object.fromEntries(empty.map(([key]) => [key, ' '])))
+    // Tables of routes and prices are functions, each its own.
+    expect(JSON.stringify(config)).toBe(JSON.stringify(readConfig({})))
     expect(readConfig({ PORT: ' 9000 ' }).http.port).toBe(9000)
   })
 
@@ -224,6 +241,7 @@ describe('booleans and choices', () => {
           expect(config.dev.mode).toBe(asked('DEV_MODE', false))
           expect(config.http.docsEnabled).toBe(asked('DOCS_ENABLED', true))
           expect(config.guard.allowVoip).toBe(asked('ALLOW_VOIP', true))
+          expect(config.messaging.confirmedFailover).toBe(asked('CONFIRMED_FAILOVER', true))
           expect(config.messaging.providers).toEqual([asked('SMS_MOCK_MODE', false) ? 'mock' : 'twilio'])
           const plain = readConfig({ ...env, [first]: undefined, [second]: undefined })
           expect({ ...config.http, docsEnabled: true }).toEqual(plain.http)
@@ -463,8 +481,11 @@ describe('contradictions name both keys', () => {
       from: undefined,
       messagingServiceSid: service,
     })
-    expect(config.twilio?.apiKey).toEqual({ sid: apiKey.TWILIO_API_KEY_SID, secret: token })
-    expect(config.warnings).toEqual([expect.stringContaining('TWILIO_AUTH_TOKEN')])
+    expect(config.twilio).toMatchObject({
+      apiKeySid: apiKey.TWILIO_API_KEY_SID,
+      apiKeySecret: token,
+    })
+    expect(config.warnings).toEqual([])
   })
 
   test('lower address limits pull the publishable ones down with them', () => {
@@ -483,7 +504,7 @@ describe('production (R15)', () => {
     ['the mock provider as a second choice', { SMS_PROVIDER: 'twilio,mock' }, 'SMS_PROVIDER'],
     ['mock mode', { SMS_MOCK_MODE: 'yes' }, 'SMS_MOCK_MODE'],
     ['no provider', { TWILIO_ACCOUNT_SID: undefined, TWILIO_AUTH_TOKEN: undefined }, 'SMS_PROVIDER'],
-    ['a provider nobody knows', { SMS_PROVIDER: 'sns' }, 'SMS_PROVIDER'],
+    ['a provider nobody knows', { SMS_PROVIDER: 'plivo' }, 'SMS_PROVIDER'],
     ['no Twilio account', { TWILIO_ACCOUNT_SID: undefined }, 'TWILIO_ACCOUNT_SID'],
     ['no Twilio token', { TWILIO_AUTH_TOKEN: '' }, 'TWILIO_AUTH_TOKEN'],
     ['no Twilio number', { TWILIO_PHONE_NUMBER: undefined }, 'TWILIO_PHONE_NUMBER'],
@@ -508,7 +529,6 @@ describe('production (R15)', () => {
     ['a database not served', { DATABASE_URL: 'mysql://u:p@db/x' }, 'DATABASE_URL'],
     ['a Redis that is none', { REDIS_URL: 'http://cache' }, 'REDIS_URL'],
     ['workers on SQLite', { WORKERS: '2' }, 'WORKERS'],
-    ['Twilio Verify', { TWILIO_VERIFY_SERVICE_SID: `VA${'0'.repeat(32)}` }, 'TWILIO_VERIFY_SERVICE_SID'],
     ['everyone as a proxy', { TRUSTED_PROXIES: '0.0.0.0/0' }, 'TRUSTED_PROXIES'],
   ])('refuses %s', (_name, env, key) => {
     expect(refusedKeys({ ...production, ...env })).toEqual([key])
@@ -698,7 +718,7 @@ describe('texts and lists', () => {
     ['TWILIO_BASE_URL', ['a.example', 'ftp://a.example', 'https://a.example?x', 'https://u@a.example']],
     ['HOST', ['a b', 'a:80', 'http://a', '999.1.1.1', '-a', 'a..b', '*']],
     ['ALLOWED_COUNTRIES', ['USA', 'UK', 'ZZ', 'US,*', 'US;CA', '+1', 'US,us']],
-    ['SMS_PROVIDER', ['sns', 'twilio,sns', 'twilio,twilio', 'twilio mock']],
+    ['SMS_PROVIDER', ['plivo', 'twilio,twilio_verify', 'twilio,twilio', 'twilio mock']],
     [
       'DATABASE_URL',
       [
@@ -793,7 +813,9 @@ describe('texts and lists', () => {
   test('names that every object has mean nothing in a list', () => {
     const lists = settingList.filter(([, { kind }]) => kind === 'list').map(([key]) => key)
     expect(lists.length).toBeGreaterThanOrEqual(7)
-    for (const key of lists.filter((name) => name !== 'SECRET_KEYS_PREVIOUS')) {
+    for (const key of lists.filter(
+      (name) => !['SECRET_KEYS_PREVIOUS', 'CONFIRMED_FAILOVER_EXCEPT'].includes(name),
+    )) {
       for (const text of ['__proto__', 'constructor', 'toString', 'hasOwnProperty,__proto__'])
         expect(refusedKeys({ [key]: text }), text).toEqual([key])
     }
@@ -831,6 +853,562 @@ describe('texts and lists', () => {
   })
 })
 
+const MG = `MG${'0123456789abcdef'.repeat(2)}`
+const HX = `HX${'0123456789abcdef'.repeat(2)}`
+const VA = `VA${'0123456789abcdef'.repeat(2)}`
+const WHSEC = `whsec_${Buffer.from('Kx7pQ2mzWq9rTb4vYc6nHd8sJf3gLk5a').toString('base64')}`
+const vonage = {
+  SMS_PROVIDER: 'vonage',
+  VONAGE_API_KEY: 'a1b2c3d4',
+  VONAGE_API_SECRET: 'Zx81-secret-of-vonage',
+  VONAGE_FROM: 'Acme',
+}
+const sns = { SMS_PROVIDER: 'sns', AWS_REGION: 'eu-west-1' }
+const smpp = {
+  SMPP_URL: 'smpps://smsc.example.com',
+  SMS_PROVIDER: 'smpp',
+  SMPP_SYSTEM_ID: 'me',
+  SMPP_PASSWORD: 'p@ss:w/rd',
+  SMPP_FROM: 'Acme',
+}
+const webhook = {
+  SMS_PROVIDER: 'webhook',
+  WEBHOOK_URL: 'https://gateway.example.com/messages?from=acme',
+  WEBHOOK_SECRET: WHSEC,
+}
+const { SECRET_KEY, PUBLIC_URL } = production
+const bare = { NODE_ENV: 'production', SECRET_KEY, PUBLIC_URL }
+
+/** Files by their path, as `readConfig` is given them. */
+const filesOf =
+  (files: Readonly<Record<string, unknown>>) =>
+  (path: string): string => {
+    const content = files[path]
+    if (content === undefined) throw Object.assign(new Error(path), { code: 'ENOENT' })
+    return typeof content === 'string' ? content : JSON.stringify(content)
+  }
+
+describe('providers', () => {
+  const every = { ...vonage, ...sns, ...smpp, ...webhook, ...twilio }
+
+  test('all of them, in any order, each with what it needs', () => {
+    const names = ['webhook', 'smpp', 'vonage', 'twilio', 'sns']
+    const config = readConfig({ ...every, SMS_PROVIDER: names.join(',') })
+    expect(config.messaging.providers).toEqual(names)
+    const tries = { maxRetries: 3, retryDelayMs: 1000, requestTimeoutSeconds: 30 }
+    expect(config.vonage).toMatchObject({ apiKey: 'a1b2c3d4', from: 'Acme', ...tries })
+    expect(config.sns).toMatchObject({ region: 'eu-west-1', credentials: undefined, ...tries })
+    expect(config.smpp).toMatchObject({
+      url: 'smpps://me:p%40ss%3Aw%2Frd@smsc.example.com',
+      from: 'Acme',
+      window: 10,
+      messageIds: 'same',
+    })
+    expect(config.webhook).toMatchObject({ secrets: [WHSEC], template: undefined, ...tries })
+    expect(config.twilio).toMatchObject(tries)
+    expect(config.warnings).toEqual([])
+  })
+
+  test('one set of tries is for all; Twilio’s own names win for Twilio', () => {
+    const tries = { SMS_MAX_RETRIES: '1', SMS_RETRY_DELAY_MS: '20', SMS_REQUEST_TIMEOUT_SECS: '5' }
+    const config = readConfig({ ...every, SMS_PROVIDER: 'twilio,vonage', ...tries, TWILIO_MAX_RETRIES: '7' })
+    expect(config.vonage).toMatchObject({ maxRetries: 1, retryDelayMs: 20, requestTimeoutSeconds: 5 })
+    expect(config.twilio).toMatchObject({ maxRetries: 7, retryDelayMs: 20, requestTimeoutSeconds: 5 })
+  })
+
+  test('what is not among those that carry is not there, and is warned of by the name it was given under', () => {
+    const config = readConfig({ ...every, SMS_PROVIDER: 'mock' })
+    expect(config).toMatchObject({
+      twilio: undefined,
+      vonage: undefined,
+      sns: undefined,
+      smpp: undefined,
+      webhook: undefined,
+    })
+    expect(config.warnings).toEqual(
+      ['TWILIO_ACCOUNT_SID', 'VONAGE_API_KEY', 'SMPP_URL', 'WEBHOOK_URL'].map((key) =>
+        expect.stringContaining(key),
+      ),
+    )
+    expect(readConfig({ SNS_SENDER_ID: 'Acme' }).warnings).toEqual([expect.stringContaining('SNS_SENDER_ID')])
+  })
+
+  test('the names of AWS mean nothing where SNS does not carry: they are on machines that send nothing', () => {
+    const env = { AWS_REGION: 'local', AWS_ACCESS_KEY_ID: 'not a key', AWS_DEFAULT_REGION: 'x' }
+    expect(readConfig(env).warnings).toEqual([])
+    expect(readConfig({ ...production, ...env }).sns).toBeUndefined()
+  })
+
+  test.each<[string, EnvironmentVariables, string[]]>([
+    ['Vonage without a key', { ...vonage, VONAGE_API_KEY: '' }, ['VONAGE_API_KEY']],
+    [
+      'Vonage without anything',
+      { SMS_PROVIDER: 'vonage' },
+      ['VONAGE_API_KEY', 'VONAGE_API_SECRET', 'VONAGE_FROM'],
+    ],
+    ['SNS without a region', { SMS_PROVIDER: 'sns' }, ['AWS_REGION']],
+    ['SNS in no region', { ...sns, AWS_REGION: 'Ireland' }, ['AWS_REGION']],
+    ['half a key of AWS', { ...sns, AWS_ACCESS_KEY_ID: 'AKIAEXAMPLE' }, ['AWS_ACCESS_KEY_ID']],
+    ['the other half', { ...sns, AWS_SECRET_ACCESS_KEY: 'x' }, ['AWS_SECRET_ACCESS_KEY']],
+    [
+      'a key of AWS that is none',
+      { ...sns, AWS_ACCESS_KEY_ID: 'a b', AWS_SECRET_ACCESS_KEY: 'x' },
+      ['AWS_ACCESS_KEY_ID'],
+    ],
+    ['SMPP without anything', { SMS_PROVIDER: 'smpp' }, ['SMPP_URL', 'SMPP_FROM']],
+    ['SMPP without a user', { ...smpp, SMPP_SYSTEM_ID: '' }, ['SMPP_SYSTEM_ID']],
+    ['SMPP with two users', { ...smpp, SMPP_URL: 'smpps://you@h' }, ['SMPP_SYSTEM_ID']],
+    [
+      'SMPP with two passwords',
+      { ...smpp, SMPP_SYSTEM_ID: '', SMPP_URL: 'smpps://you:x@h' },
+      ['SMPP_PASSWORD'],
+    ],
+    ['a certificate that is not there', { ...smpp, SMPP_CA_FILE: '/none' }, ['SMPP_CA_FILE']],
+    ['a certificate without TLS', { ...smpp, SMPP_URL: 'smpp://h', SMPP_CA_FILE: '/pem' }, ['SMPP_CA_FILE']],
+    ['a certificate that is none', { ...smpp, SMPP_CA_FILE: '/json' }, ['SMPP_CA_FILE']],
+    ['a webhook without anything', { SMS_PROVIDER: 'webhook' }, ['WEBHOOK_URL', 'WEBHOOK_SECRET']],
+    ['our form without a secret', { ...webhook, WEBHOOK_SECRET: '' }, ['WEBHOOK_SECRET']],
+    [
+      'no sender for WhatsApp',
+      { ...twilio, TWILIO_WHATSAPP_CONTENT_SID: HX },
+      ['TWILIO_WHATSAPP_CONTENT_SID'],
+    ],
+    [
+      'no template for WhatsApp',
+      { ...twilio, TWILIO_WHATSAPP_FROM: '+15005550006' },
+      ['TWILIO_WHATSAPP_FROM'],
+    ],
+    [
+      'templates for some languages alone',
+      { ...twilio, TWILIO_MESSAGING_SERVICE_SID: MG, TWILIO_WHATSAPP_CONTENT_SID: `de=${HX}` },
+      ['TWILIO_WHATSAPP_CONTENT_SID'],
+    ],
+    [
+      'a second provider that is half there',
+      { ...twilio, SMS_PROVIDER: 'twilio,vonage', VONAGE_FROM: 'x', VONAGE_API_KEY: 'k' },
+      ['VONAGE_API_SECRET'],
+    ],
+  ])('%s stops the start', (_name, env, keys) => {
+    const files = filesOf({ '/pem': '-----BEGIN CERTIFICATE-----', '/json': '{}' })
+    expect(problemsOf(env, files).problems.map(({ key }) => key)).toEqual(keys)
+  })
+
+  test.each<[string, EnvironmentVariables, readonly string[]]>([
+    ['VONAGE_API_KEY', vonage, ['a:b', 'a b', 'x'.repeat(65)]],
+    ['VONAGE_FROM', vonage, ['ABrandThatIsLong', 'A-B', '+', '12']],
+    ['VONAGE_BASE_URL', vonage, ['api.nexmo.com', 'ftp://x', 'https://x?y', 'https://u@x']],
+    ['VONAGE_SIGNATURE_SECRET', vonage, ['short', 'with spaces in it']],
+    ['SNS_SENDER_ID', sns, ['12345', '-Acme', 'Acme-', 'Acme Corp', 'TwelveLetter']],
+    ['SNS_ORIGINATION_NUMBER', sns, ['Acme', '+1 500', '12']],
+    ['SNS_MAX_PRICE', sns, ['free', '-1', '1e3', '0,5']],
+    ['SNS_ENDPOINT', sns, ['sns', 'ftp://x', 'https://u:p@x']],
+    [
+      'SMPP_URL',
+      smpp,
+      [
+        'smsc',
+        'http://smsc',
+        'smpp://',
+        'smpp://h:0',
+        'smpp://h:65536',
+        'smpp://h/x',
+        'smpp://u:p@ss@h',
+        'smpp://%zz@h',
+        'smpp://h?x',
+        'smpp://h h',
+      ],
+    ],
+    ['SMPP_SYSTEM_ID', smpp, ['x'.repeat(16), 'a b', 'é']],
+    ['SMPP_PASSWORD', smpp, ['x'.repeat(65), 'a b']],
+    ['SMPP_FROM', smpp, ['ABrandThatIsLong', '+0123', '12']],
+    ['SMPP_SYSTEM_TYPE', smpp, ['x'.repeat(13)]],
+    ['SMPP_SERVICE_TYPE', smpp, ['x'.repeat(6)]],
+    [
+      'WEBHOOK_URL',
+      webhook,
+      ['gateway', 'ftp://x', 'https://u:p@x', 'https://x#y', 'https://{{to}}.example', 'https://'],
+    ],
+    ['WEBHOOK_SECRET', webhook, ['secret', 'whsec_', 'whsec_c2hvcnQ=', `${WHSEC}!`, `${WHSEC},${WHSEC}`]],
+    ['TWILIO_VERIFY_CHANNELS', twilio, ['fax', 'sms,sms']],
+    ['WEBHOOK_CHANNELS', webhook, ['fax', 'sms,sms', 'SMS']],
+    ['TWILIO_WHATSAPP_FROM', { ...twilio, TWILIO_WHATSAPP_CONTENT_SID: HX }, ['whatsapp', '5005550006']],
+    [
+      'TWILIO_WHATSAPP_CONTENT_SID',
+      { ...twilio, TWILIO_MESSAGING_SERVICE_SID: MG },
+      ['HX1', `de_DE=${HX}`, `${HX},${HX}`, `${HX},de=${HX},de=${HX}`],
+    ],
+    ['TWILIO_VOICE_FROM', twilio, ['Acme', '12345']],
+    ['TWILIO_VERIFY_SERVICE_SID', twilio, ['VA1', MG]],
+    ['DELIVERY_RECEIPTS', {}, ['maybe', '', 'AUTO']],
+    ['ROUTES_FILE', {}, ['/no/such/file', 'a\u0000b']],
+  ])('%s refuses what it cannot mean', (key, env, texts) => {
+    for (const text of texts) expect(refusedKeys({ ...env, [key]: text }), text).toEqual([key])
+  })
+
+  test('an SMSC’s user and password may stand in the URL, and each setting goes where it belongs', () => {
+    const url = { SMPP_URL: 'smpp://me:p%40ss@[::1]:2776', SMPP_SYSTEM_ID: '', SMPP_PASSWORD: '' }
+    expect(readConfig({ ...smpp, ...url }).smpp?.url).toBe('smpp://me:p%40ss@[::1]:2776')
+    const config = readConfig(
+      {
+        ...smpp,
+        SMPP_WINDOW: '50',
+        SMPP_FROM_TON: '0',
+        SMPP_MESSAGE_IDS: 'hex_decimal',
+        SMPP_LONG_TEXTS: 'payload',
+        SMPP_GSM_ERRORS: 'true',
+        SMPP_CA_FILE: '/pem',
+      },
+      filesOf({ '/pem': '-----BEGIN CERTIFICATE-----\nx' }),
+    )
+    expect(config.smpp).toMatchObject({
+      window: 50,
+      fromTon: 0,
+      fromNpi: undefined,
+      messageIds: 'hex_decimal',
+      longTexts: 'payload',
+      gsmErrors: true,
+      ca: '-----BEGIN CERTIFICATE-----\nx',
+    })
+  })
+
+  test('a key of AWS is taken whole, its token with it, from files too', () => {
+    const env = {
+      ...sns,
+      AWS_ACCESS_KEY_ID: 'test',
+      AWS_SECRET_ACCESS_KEY_FILE: '/key',
+      AWS_SESSION_TOKEN: 'token',
+    }
+    expect(readConfig(env, filesOf({ '/key': 'a+b/c\n' })).sns?.credentials).toEqual({
+      accessKeyId: 'test',
+      secretAccessKey: 'a+b/c',
+      sessionToken: 'token',
+    })
+    expect(readConfig({ ...sns, SNS_BASE_URL: 'https://vpce.example' }).sns?.baseUrl).toBe(
+      'https://vpce.example',
+    )
+  })
+
+  test('Twilio’s channels are there once their settings are', () => {
+    const config = readConfig({
+      ...twilio,
+      TWILIO_WHATSAPP_FROM: '+15005550009',
+      TWILIO_WHATSAPP_CONTENT_SID: `${HX}, de=${HX.replaceAll('0', '1')}`,
+      TWILIO_VOICE_FROM: '+15005550008',
+    })
+    expect(config.twilio).toMatchObject({
+      whatsappFrom: '+15005550009',
+      whatsappContentSid: HX,
+      whatsappContentSids: { de: HX.replaceAll('0', '1') },
+      voiceFrom: '+15005550008',
+    })
+  })
+
+  test.each(['WEBHOOK_URL', 'SMPP_URL', 'WEBHOOK_SECRET', 'VONAGE_API_SECRET', 'AWS_SECRET_ACCESS_KEY'])(
+    '%s is never shown, however it is wrong',
+    (key) => {
+      for (const text of [
+        'CANARY',
+        'smpp://me:CANARY@h:x',
+        'https://x/CANARY#',
+        'whsec_CANARY',
+        'CANARY CANARY',
+      ]) {
+        const error = problemsOfOrNone({
+          ...sns,
+          ...webhook,
+          SMS_PROVIDER: 'sns,webhook,smpp,vonage',
+          [key]: text,
+        })
+        expect(JSON.stringify(error), text).not.toContain('CANARY')
+      }
+    },
+  )
+})
+
+describe('Twilio Verify', () => {
+  const account = { ...twilio, TWILIO_PHONE_NUMBER: undefined, TWILIO_VERIFY_SERVICE_SID: VA }
+
+  test('comes before Twilio’s own messages where there is a sender, and alone where there is none', () => {
+    const both = readConfig({ ...account, ...twilio, ...vonage, SMS_PROVIDER: 'vonage,twilio,mock' })
+    expect(both.messaging.providers).toEqual(['vonage', 'twilio_verify', 'twilio', 'mock'])
+    expect(both.twilioVerify).toMatchObject({
+      accountSid: twilio.TWILIO_ACCOUNT_SID,
+      verifyServiceSid: VA,
+      channels: ['sms', 'whatsapp', 'call'],
+    })
+    expect(both.twilio).toMatchObject({ from: '+15005550006' })
+    const alone = readConfig(account)
+    expect(alone.messaging.providers).toEqual(['twilio_verify'])
+    expect(alone.twilio).toBeUndefined()
+    expect(alone.warnings).toEqual([expect.stringContaining('TWILIO_VERIFY_SERVICE_SID')])
+  })
+
+  test('needs the account and its credentials all the same', () => {
+    expect(refusedKeys({ SMS_PROVIDER: 'twilio', TWILIO_VERIFY_SERVICE_SID: VA })).toEqual([
+      'TWILIO_ACCOUNT_SID',
+      'TWILIO_AUTH_TOKEN',
+    ])
+  })
+})
+
+describe('delivery receipts (R44)', () => {
+  const url = 'https://verify.example.com/hooks'
+  const signed = { ...vonage, VONAGE_SIGNATURE_SECRET: 'Zx81-signature-of-vonage', PUBLIC_URL }
+
+  test('are asked for where PUBLIC_URL and the signing secret are given', () => {
+    expect(readConfig(production).twilio?.statusCallback).toBe(`${url}/twilio/status`)
+    expect(readConfig(signed).vonage?.statusUrl).toBe(`${url}/vonage/status`)
+    expect(readConfig(twilio).twilio?.statusCallback).toBeUndefined()
+    expect(readConfig({ ...vonage, PUBLIC_URL }).vonage?.statusUrl).toBeUndefined()
+  })
+
+  test('are not asked for where the vendor could not reach us, but for a test server that can', () => {
+    const here = { ...twilio, PUBLIC_URL: 'http://127.0.0.1:8080' }
+    expect(readConfig(here).twilio?.statusCallback).toBeUndefined()
+    const test = { ...here, TWILIO_BASE_URL: 'http://localhost:9000' }
+    expect(readConfig(test).twilio?.statusCallback).toBe('http://127.0.0.1:8080/hooks/twilio/status')
+    expect(readConfig({ ...here, DELIVERY_RECEIPTS: 'true' }).twilio?.statusCallback).toBeDefined()
+  })
+
+  test('are not asked for where nobody wants them', () => {
+    expect(readConfig({ ...production, DELIVERY_RECEIPTS: 'false' }).twilio?.statusCallback).toBeUndefined()
+    expect(readConfig({ ...signed, DELIVERY_RECEIPTS: 'no' }).vonage?.statusUrl).toBeUndefined()
+  })
+
+  const apiKey = {
+    TWILIO_AUTH_TOKEN: undefined,
+    TWILIO_API_KEY_SID: `SK${'0123456789abcdef'.repeat(2)}`,
+    TWILIO_API_KEY_SECRET: twilio.TWILIO_AUTH_TOKEN,
+  }
+
+  test.each<[string, EnvironmentVariables, string[]]>([
+    ['no public URL', twilio, ['PUBLIC_URL']],
+    ['no token', { ...twilio, ...apiKey, PUBLIC_URL }, ['TWILIO_AUTH_TOKEN']],
+    ['no signature secret', { ...vonage, PUBLIC_URL }, ['VONAGE_SIGNATURE_SECRET']],
+    ['neither', vonage, ['PUBLIC_URL', 'VONAGE_SIGNATURE_SECRET']],
+    [
+      'a second provider without one',
+      { ...production, ...vonage, SMS_PROVIDER: 'twilio,vonage' },
+      ['VONAGE_SIGNATURE_SECRET'],
+    ],
+    ['our form, no secret: one problem', { ...webhook, WEBHOOK_SECRET: '', PUBLIC_URL }, ['WEBHOOK_SECRET']],
+  ])('DELIVERY_RECEIPTS=true refuses the start: %s', (_name, env, keys) => {
+    expect(refusedKeys({ ...env, DELIVERY_RECEIPTS: 'true' })).toEqual(keys)
+  })
+
+  test('DELIVERY_RECEIPTS=true asks nothing for who calls nobody back', () => {
+    for (const env of [smpp, sns, {}])
+      expect(() => readConfig({ ...env, DELIVERY_RECEIPTS: 'true' })).not.toThrow()
+    expect(readConfig({ ...sns, DELIVERY_RECEIPTS: 'true' }).warnings).toEqual([
+      expect.stringContaining('SNS'),
+    ])
+  })
+
+  test('a gateway’s silence means something once the operator says that it reports', () => {
+    expect(readConfig({ ...webhook, PUBLIC_URL }).webhook?.tells).toBe(false)
+    expect(readConfig({ ...webhook, PUBLIC_URL, DELIVERY_RECEIPTS: 'true' }).webhook?.tells).toBe(true)
+  })
+
+  test('production warns of a provider that could tell, if only its signature could be checked', () => {
+    const warned = (env: EnvironmentVariables) => readConfig({ ...bare, ...env }).warnings
+    expect(warned({ ...twilio, ...apiKey })).toEqual([expect.stringContaining('TWILIO_AUTH_TOKEN')])
+    expect(warned(vonage)).toEqual([expect.stringContaining('VONAGE_SIGNATURE_SECRET')])
+    expect(warned({ ...vonage, DELIVERY_RECEIPTS: 'false' })).toEqual([])
+    expect(warned(signed)).toEqual([])
+  })
+})
+
+describe('routes and prices', () => {
+  const routes = { routes: [{ countries: ['US'], through: [{ provider: 'twilio' }] }] }
+  const prices = {
+    currency: 'USD',
+    prices: [
+      { provider: 'twilio', country: 'US', price: '0.0079' },
+      { provider: 'sns', price: '0.01' },
+    ],
+  }
+  const env = { ...twilio, ROUTES_FILE: '/routes', PRICES_FILE: '/prices' }
+
+  test('are read, checked and counted', () => {
+    const { messaging } = readConfig(
+      env,
+      filesOf({ '/routes': routes, '/prices': `\uFEFF${JSON.stringify(prices)}` }),
+    )
+    // Prices of providers that do not carry are no mistake: the table may serve several servers.
+    expect(messaging.tables).toEqual({ routes: '1', prices: '2 in USD' })
+    const message = { provider: 'twilio', country: 'US', channel: 'sms', segments: 2 } as const
+    expect(messaging.prices.of(message)).toEqual({ amount: '0.0158', currency: 'USD' })
+  })
+
+  test.each<[string, unknown, unknown, string[], RegExp]>([
+    [
+      'a provider that does not carry',
+      { routes: [{ through: [{ provider: 'sns' }] }] },
+      prices,
+      ['ROUTES_FILE'],
+      /routes\[0\]/,
+    ],
+    [
+      'a price that is a number',
+      routes,
+      { currency: 'USD', prices: [{ provider: 'twilio', price: 0.1 }] },
+      ['PRICES_FILE'],
+      /prices\[0\]/,
+    ],
+    [
+      'a price of nobody',
+      routes,
+      { currency: 'USD', prices: [{ provider: 'twillio', price: '1' }] },
+      ['PRICES_FILE'],
+      /prices\[0\]/,
+    ],
+    ['no JSON', '{"CANARY": ', prices, ['ROUTES_FILE'], /not JSON/],
+    ['an empty file', routes, '', ['PRICES_FILE'], /empty/],
+    ['both', [], [], ['ROUTES_FILE', 'PRICES_FILE'], /refused/],
+  ])('%s stops the start and tells where', (_name, one, other, keys, told) => {
+    const error = problemsOf(env, filesOf({ '/routes': one, '/prices': other }))
+    expect(error.problems.map(({ key }) => key)).toEqual(keys)
+    expect(error.message).toMatch(told)
+    expect(error.message).not.toContain('CANARY')
+  })
+
+  test('without them every message goes by the order of the providers, for no price', () => {
+    expect(readConfig(twilio).messaging.tables).toEqual({ routes: undefined, prices: undefined })
+  })
+
+  test('know Twilio Verify by its own name', () => {
+    const table = { routes: [{ through: [{ provider: 'twilio_verify' }] }] }
+    const read = filesOf({ '/routes': table })
+    expect(() =>
+      readConfig({ ...twilio, ROUTES_FILE: '/routes', TWILIO_VERIFY_SERVICE_SID: VA }, read),
+    ).not.toThrow()
+    expect(() => readConfig({ ...twilio, ROUTES_FILE: '/routes' }, read)).toThrow('ROUTES_FILE')
+  })
+})
+
+describe('patience', () => {
+  test('leaves a start time for the next provider', () => {
+    expect(readConfig({ START_DEADLINE_MS: '2000' }).messaging.patienceMs).toBe(1000)
+    expect(readConfig({ SEND_PATIENCE_MS: '7999' }).messaging.patienceMs).toBe(7999)
+    expect(problemsOf({ SEND_PATIENCE_MS: '8000' }).message).toMatch(/SEND_PATIENCE_MS .*START_DEADLINE_MS/)
+  })
+})
+
+describe('a webhook’s template', () => {
+  const template = { format: 'json', body: { to: '{{to}}', text: '{{body}}' } }
+  const env = { ...webhook, WEBHOOK_SECRET: '', WEBHOOK_TEMPLATE_FILE: '/template' }
+  const told = (content: unknown, more: EnvironmentVariables = {}) =>
+    problemsOf({ ...env, ...more }, filesOf({ '/template': content })).problems
+
+  test('is read from its file, and stands in for the secret', () => {
+    expect(readConfig(env, filesOf({ '/template': template })).webhook).toMatchObject({
+      template,
+      secrets: [],
+    })
+  })
+
+  test.each<[unknown, RegExp]>([
+    ['CANARY', /not JSON/],
+    ['{"format": CANARY', /not JSON/],
+    ['{\n  "format": "CANARY"\n  "body": 1}', /not JSON: look at line 3 column/],
+    [[template], /template must be an object/],
+    ['null', /template must be an object/],
+    [{ ...template, refpath: 'CANARY' }, /member 3 is none of .*refPath/],
+    [{ body: {} }, /format is missing/],
+    [{ format: 'xml', body: {} }, /format must be one of/],
+    [{ ...template, method: 'CANARY' }, /method must be one of/],
+    [{ ...template, headers: 'CANARY' }, /headers must be an object/],
+    [{ ...template, headers: { 'webhook-id': 'x' } }, /header webhook-id cannot be set/],
+    [{ ...template, body: { to: '{{to}}' } }, /does not name \{\{body\}\}/],
+    [{ ...template, body: { to: '{{CANARY}}', text: '{{body}}' } }, /body\.to has a placeholder/],
+    [{ ...template, refPath: 5 }, /refPath must be a text/],
+    [{ ...template, refPath: 'a..b' }, /refPath must be member names/],
+    [{ ...template, refusals: { 5: 'CANARY' } }, /refusal 1 must be one of/],
+  ])('%j stops the start and names the place', (content, place) => {
+    const problems = told(content)
+    expect(problems).toEqual([{ key: 'WEBHOOK_TEMPLATE_FILE', problem: expect.stringMatching(place) }])
+    expect(JSON.stringify(problems)).not.toMatch(/CANARY|webhook /)
+  })
+
+  test('a mistake in the URL is the URL’s', () => {
+    const wrong = { WEBHOOK_URL: 'https://x.example/{{body}}' }
+    expect(told(template, wrong)).toEqual([
+      { key: 'WEBHOOK_URL', problem: expect.stringContaining('{{body}}') },
+    ])
+    expect(told({ ...template, format: 'xml' }, { WEBHOOK_URL: '' }).map(({ key }) => key)).toEqual([
+      'WEBHOOK_URL',
+      'WEBHOOK_TEMPLATE_FILE',
+    ])
+  })
+})
+
+describe('where a webhook may lead (R48)', () => {
+  const destinations = (env: EnvironmentVariables) => readConfig({ ...webhook, ...env }).webhook?.destinations
+
+  test('anywhere on a developer’s machine, and to the public alone in production', () => {
+    expect(destinations({})).toBe('any')
+    expect(destinations({ WEBHOOK_ALLOW_PRIVATE: 'false' })).toBe('public')
+    expect(destinations(bare)).toBe('public')
+    expect(destinations({ ...bare, WEBHOOK_ALLOW_PRIVATE: 'true' })).toBe('any')
+    const plain = { ...bare, WEBHOOK_ALLOW_PRIVATE: 'true', WEBHOOK_URL: 'http://gateway.internal/' }
+    expect(destinations(plain)).toBe('private')
+  })
+
+  test.each([
+    ['http://gateway.example.com/', {}],
+    ['http://8.8.8.8/', { WEBHOOK_ALLOW_PRIVATE: 'true' }],
+    ['http://10.0.0.7/', {}],
+    ['https://10.0.0.7/', {}],
+    ['https://localhost:9000/', {}],
+    ['https://127.1/', {}],
+    ['https://[::1]/', {}],
+    ['https://[::ffff:10.0.0.7]/', {}],
+    ['https://[fd00::1]/', {}],
+    ['https://169.254.169.254/', { WEBHOOK_ALLOW_PRIVATE: 'true' }],
+    ['https://2852039166/', { WEBHOOK_ALLOW_PRIVATE: 'true' }],
+    ['https://[fd00:ec2::254]/', { WEBHOOK_ALLOW_PRIVATE: 'true' }],
+    ['https://0.0.0.0/', { WEBHOOK_ALLOW_PRIVATE: 'true' }],
+  ])('production refuses %s', (url, more) => {
+    expect(refusedKeys({ ...bare, ...webhook, WEBHOOK_URL: url, ...more })).toEqual(['WEBHOOK_URL'])
+  })
+
+  test('what leads to metadata is refused on a developer’s machine too', () => {
+    expect(refusedKeys({ ...webhook, WEBHOOK_URL: 'http://169.254.169.254/latest' })).toEqual(['WEBHOOK_URL'])
+    expect(destinations({ WEBHOOK_URL: 'http://localhost:9000/' })).toBe('any')
+  })
+})
+
+describe('providers in production', () => {
+  test.each<[string, EnvironmentVariables, string]>([
+    ['Vonage in the clear', { ...vonage, VONAGE_BASE_URL: 'http://proxy.example.com' }, 'VONAGE_BASE_URL'],
+    ['SNS in the clear', { ...sns, SNS_ENDPOINT: 'http://proxy.example.com' }, 'SNS_ENDPOINT'],
+    [
+      'a guessable secret',
+      { ...webhook, WEBHOOK_SECRET: `whsec_${Buffer.alloc(32).toString('base64')}` },
+      'WEBHOOK_SECRET',
+    ],
+    ['mock behind another', { ...vonage, SMS_PROVIDER: 'vonage,mock' }, 'SMS_PROVIDER'],
+    ['a provider that nobody named', { ...vonage, SMS_PROVIDER: undefined }, 'SMS_PROVIDER'],
+  ])('refuses %s', (_name, env, key) => {
+    expect(refusedKeys({ ...bare, ...env })).toEqual([key])
+  })
+
+  test('takes each of them alone, without a warning where nothing is amiss', () => {
+    for (const env of [sns, smpp, webhook, { ...vonage, VONAGE_SIGNATURE_SECRET: 'Zx81-signature' }])
+      expect(readConfig({ ...bare, ...env }).warnings, env.SMS_PROVIDER).toEqual([])
+    expect(
+      readConfig({ ...bare, ...vonage, VONAGE_BASE_URL: 'http://127.0.0.1:9' }).vonage?.baseUrl,
+    ).toBeDefined()
+  })
+
+  test('warns of SMPP in the clear, but for a private network’s', () => {
+    const warned = (SMPP_URL: string) => readConfig({ ...bare, ...smpp, SMPP_URL }).warnings
+    expect(warned('smpp://smsc.example.com')).toEqual([expect.stringContaining('smpps://')])
+    expect(warned('smpp://10.0.0.7:2775')).toEqual([])
+    expect(warned('smpp://[::1]')).toEqual([])
+  })
+})
+
 describe('warnings', () => {
   test.each([
     ['SECRT_KEY', 'SECRET_KEY'],
@@ -839,6 +1417,10 @@ describe('warnings', () => {
     ['twilio_auth_token', 'TWILIO_AUTH_TOKEN'],
     ['TWILIO_REGION', 'TWILIO_REGION'],
     ['SMS_THING', 'SMS_THING'],
+    ['VONAGE_API_SECRT', 'VONAGE_API_SECRET'],
+    ['SMPP_THING', 'SMPP_THING'],
+    ['WEBHOOK_THING', 'WEBHOOK_THING'],
+    ['SNS_THING', 'SNS_THING'],
     ['PORT_FILE', 'only secrets'],
   ])('%s is warned of, without its value', (name, text) => {
     const { warnings } = readConfig({ [name]: 'CANARY' })

@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os'
 import { defineCommand } from 'citty'
-import type { Config } from '../config.ts'
-import { probeProviders } from '../main.ts'
+import { type Config, statusUrlsOf } from '../config.ts'
+import { probeProviders } from '../make-providers.ts'
 import { checkStorage, type Line } from './doctor-storage.ts'
 import { settingsOrExit } from './run.ts'
 
@@ -35,6 +35,8 @@ function checkSettings(config: Config, workers: number): Line[] {
     },
     ...config.warnings.map((detail) => ({ level: 'note' as const, about, detail })),
     ...checkPublicUrl(config),
+    ...checkTables(config),
+    ...checkReceipts(config),
   ]
 }
 
@@ -45,4 +47,22 @@ function checkPublicUrl({ env, http }: Config): Line[] {
   if (env === 'production') return []
   const detail = `${http.publicUrl}, which others cannot reach; for real users set PUBLIC_URL to an https:// address`
   return [{ level: 'note', about, detail }]
+}
+
+/** The operator's files; that they can be read the settings have shown already. */
+function checkTables({ messaging }: Config): Line[] {
+  const { routes, prices } = messaging.tables
+  const counts = Object.entries({ routes, prices }).filter(([, count]) => count !== undefined)
+  if (counts.length === 0) return []
+  const detail = counts.map(([name, count]) => `${name}: ${count}`).join(', ')
+  return [{ level: 'ok', about: 'tables', detail }]
+}
+
+/** Where providers were told to call; that they can reach it only they could say. */
+function checkReceipts(config: Config): Line[] {
+  return [...statusUrlsOf(config)].map(([name, url]) => ({
+    level: 'ok',
+    about: 'receipts',
+    detail: `${name} is asked to tell ${url}`,
+  }))
 }

@@ -28,6 +28,7 @@ const main = defineCommand({
     doctor: () => import('./doctor.ts').then((module) => module.doctor),
     send: () => import('./send.ts').then((module) => module.send),
     check: () => import('./check.ts').then((module) => module.check),
+    simulate: () => import('./simulate.ts').then((module) => module.simulate),
     worker: () => import('./worker.ts').then((module) => module.worker),
   },
 })
@@ -36,5 +37,5 @@ const { runCommandLine } = await import('./command-line.ts')
 await runCommandLine(main, {
   name: 'countersign',
   version: VERSION,
-  hint: 'To try it, without settings and without sending anything to a phone: countersign serve --dev',
+  hint: 'To try it, without settings and without sending anything to a phone: countersign serve --dev\nTo test an app that uses Twilio, without Twilio: countersign simulate',
 })

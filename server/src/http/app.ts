@@ -15,6 +15,7 @@ import { type Access, authenticate, isAllowedOrigin } from './access.ts'
 import { makeClientAddress } from './client-address.ts'
 import { registerDevRoutes } from './dev/routes.ts'
 import { errorHeaders, toCountersignError, toProblem } from './errors.ts'
+import { registerReceiptHooks } from './hooks/receipts.ts'
 import { registerOpenApi } from './openapi.ts'
 import { registerOperations } from './operations.ts'
 import type { Services } from './services.ts'
@@ -98,6 +99,7 @@ export async function buildApp(services: Services): Promise<App> {
   await registerOpenApi(app, services)
   registerV1(app, services)
   registerOperations(app, services)
+  registerReceiptHooks(app, services)
   if (services.inbox && settings.devMode) registerDevRoutes(app, services.inbox, settings.publicUrl)
   return app
 }

@@ -10,6 +10,7 @@ export const STATUS: Readonly<Record<ErrorCode, number>> = {
   forbidden: 403,
   origin_not_allowed: 403,
   blocked: 403,
+  invalid_signature: 403,
   not_found: 404,
   request_timeout: 408,
   verification_ended: 409,
@@ -21,6 +22,7 @@ export const STATUS: Readonly<Record<ErrorCode, number>> = {
   internal: 500,
   delivery_unavailable: 503,
   store_unavailable: 503,
+  overloaded: 503,
 }
 
 /** What each code is called. */
@@ -32,6 +34,7 @@ export const TITLES: Readonly<Record<ErrorCode, string>> = {
   forbidden: 'Forbidden',
   origin_not_allowed: 'Origin not allowed',
   blocked: 'Blocked',
+  invalid_signature: 'Invalid signature',
   not_found: 'Not found',
   request_timeout: 'Request timeout',
   verification_ended: 'Verification ended',
@@ -43,6 +46,7 @@ export const TITLES: Readonly<Record<ErrorCode, string>> = {
   internal: 'Internal error',
   delivery_unavailable: 'Delivery unavailable',
   store_unavailable: 'Store unavailable',
+  overloaded: 'Overloaded',
 }
 
 /** An RFC 9457 problem, with our stable `code`. */

@@ -1,4 +1,6 @@
 import type { Provider, Refusal } from '../messaging/provider.ts'
+import { RECEIPT_OUTCOMES } from '../messaging/receipts.ts'
+import { statusOf } from '../messaging/send-ranks.ts'
 import { PURPOSES, type Reason } from '../verify/verification.ts'
 import { STATUS } from './errors.ts'
 import type { Metrics } from './metrics.ts'
@@ -24,6 +26,8 @@ const REFUSALS: Readonly<Record<Refusal, true>> = {
   unavailable: true,
   unknown: true,
 }
+/** What a receipt can make of a send. */
+const STATUSES_TOLD = Object.values(statusOf)
 /** The names of all limits, as docs/limits.md lists them. */
 export const LIMITS = [
   'resend_cooldown',
@@ -36,6 +40,7 @@ export const LIMITS = [
   'wrong_checks_per_phone_day',
   'reads_per_address',
   'messages_per_phone',
+  'receipts_per_address',
 ] as const
 
 /**
@@ -44,7 +49,7 @@ export const LIMITS = [
  */
 export function beginAtZero(
   metrics: Metrics,
-  providers: readonly Pick<Provider, 'name' | 'channels'>[],
+  providers: readonly Pick<Provider, 'name' | 'channels' | 'receipts' | 'hear'>[],
 ): void {
   for (const purpose of PURPOSES) for (const outcome of OUTCOMES) metrics.starts.inc({ purpose, outcome }, 0)
   for (const reason of Object.keys(REASONS)) metrics.checks.inc({ reason }, 0)
@@ -56,5 +61,11 @@ export function beginAtZero(
     for (const channel of channels)
       for (const outcome of ['accepted', ...Object.keys(REFUSALS)])
         metrics.sends.inc({ provider, channel, outcome }, 0)
+  }
+  for (const { name: provider, receipts, hear } of providers) {
+    if (receipts === undefined && hear === undefined) continue
+    metrics.deliverySeconds.zero({ provider })
+    for (const status of STATUSES_TOLD) metrics.deliveries.inc({ provider, status }, 0)
+    for (const outcome of RECEIPT_OUTCOMES) metrics.receipts.inc({ provider, outcome }, 0)
   }
 }

@@ -6,6 +6,9 @@ const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5
 /** A store gives a call up after two or three seconds. */
 const STORE_SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5]
 
+/** Most texts arrive within seconds; after ten minutes the code is dead. */
+const DELIVERY_SECONDS = [1, 2, 3, 5, 8, 13, 20, 30, 60, 120, 300, 600, 1800]
+
 /** What Prometheus may scrape. No label holds a number, an id or a code: labels are words from our own lists. */
 export type Metrics = ReturnType<typeof makeMetrics>
 
@@ -54,6 +57,33 @@ export function makeMetrics(share: ShareFigures = (own) => () => own.metrics()) 
       help: 'How long a provider took to answer.',
       labelNames: ['provider'],
       buckets: SECONDS,
+      registers,
+    }),
+    receipts: new Counter({
+      name: 'countersign_receipts_total',
+      help: 'What vendors told of messages, by provider and by what came of it.',
+      labelNames: ['provider', 'outcome'],
+      registers,
+    }),
+    deliveries: new Counter({
+      name: 'countersign_deliveries_total',
+      help: 'Steps that messages took by word of their vendor, by provider and status.',
+      labelNames: ['provider', 'status'],
+      registers,
+    }),
+    deliverySeconds: new Histogram({
+      name: 'countersign_delivery_seconds',
+      help: 'From a send to the word that it was delivered.',
+      labelNames: ['provider'],
+      buckets: DELIVERY_SECONDS,
+      registers,
+    }),
+    circuitsOpen: new Gauge({
+      name: 'countersign_circuits_open',
+      help: 'Senders through which nothing is sent for now, by provider and country; `*` is a provider as a whole.',
+      labelNames: ['provider', 'country'],
+      // Each process learns for itself.
+      aggregator: 'max',
       registers,
     }),
     limited: new Counter({

@@ -55,21 +55,39 @@ export const Metadata = Type.Unsafe<Record<string, string>>({
 })
 export const VerificationParams = Type.Object({ id: Type.String({ minLength: 1, maxLength: 100 }) })
 
-export const SendView = Type.Object(
+const SendStatusWord = Type.String({
+  description:
+    '`sending`, `accepted`, `unknown` (the vendor may have it) or `refused`; then by receipts `sent`, `delivered`, ' +
+    '`undelivered` or `read`',
+})
+
+const sendMembers = {
+  id: Type.String(),
+  provider: Type.String(),
+  channel: Type.String(),
+  status: SendStatusWord,
+  error: { ...NullableText, description: 'Why it was refused or not delivered' },
+  at: Time,
+  delivered_at: NullableTime,
+  price: { ...NullableText, description: 'What the vendor told, or else what the price table says' },
+  currency: NullableText,
+}
+
+export const SendView = Type.Object(sendMembers, {
+  $id: 'Send',
+  description: 'One message handed to a provider',
+})
+const SendStoryView = Type.Object(
   {
-    id: Type.String(),
-    provider: Type.String(),
-    channel: Type.String(),
-    status: Type.String({
-      description: '`sending`, `accepted`, `unknown` (the vendor may have it) or `refused`',
+    ...sendMembers,
+    cause: Words(['start', 'resend', 'failover', 'lost'], 'Why it was made'),
+    sender: { ...NullableText, description: 'Who it came from, where a route named one' },
+    vendor_code: { ...NullableText, description: 'The vendor’s own code of `error`' },
+    history: Type.Array(Type.Object({ status: SendStatusWord, at: Time }), {
+      description: 'What receipts changed, oldest first',
     }),
-    error: NullableText,
-    at: Time,
-    delivered_at: NullableTime,
-    price: NullableText,
-    currency: NullableText,
   },
-  { $id: 'Send', description: 'One message handed to a provider' },
+  { $id: 'SendStory', description: 'One message handed to a provider, and all that is known of it' },
 )
 
 const verificationMembers = {
@@ -113,7 +131,7 @@ export const CheckedView = Type.Object(
 export const MessageView = Type.Object(
   {
     id: Type.String(),
-    status: Type.String(),
+    status: SendStatusWord,
     to: Type.String(),
     channel: Type.String(),
     template: NullableText,
@@ -122,7 +140,7 @@ export const MessageView = Type.Object(
     price: NullableText,
     currency: NullableText,
     created_at: Time,
-    sends: Type.Array(Type.Ref('Send')),
+    sends: Type.Array(Type.Ref('SendStory')),
   },
   { $id: 'Message' },
 )
@@ -143,7 +161,15 @@ export const ProblemView = Type.Object(
 )
 
 /** Every schema that OpenAPI lists under a name. */
-export const NAMED = [SendView, VerificationView, StartedView, CheckedView, MessageView, ProblemView]
+export const NAMED = [
+  SendView,
+  SendStoryView,
+  VerificationView,
+  StartedView,
+  CheckedView,
+  MessageView,
+  ProblemView,
+]
 
 /** The error answers of a route, for OpenAPI. */
 export function problems(...statuses: number[]) {
@@ -175,6 +201,17 @@ export function sendView(send: Send): Static<typeof SendView> {
     delivered_at: timeOrNull(send.deliveredAt),
     price: send.price?.amount ?? null,
     currency: send.price?.currency ?? null,
+  }
+}
+
+/** A send with all that is known of it. */
+function sendStoryView(send: Send): Static<typeof SendStoryView> {
+  return {
+    ...sendView(send),
+    cause: send.cause,
+    sender: send.sender,
+    vendor_code: send.vendorCode,
+    history: send.history.map(({ status, at }) => ({ status, at: time(at) })),
   }
 }
 
@@ -213,7 +250,7 @@ export function messageView(message: MessageRecord, sends: readonly Send[]): Sta
     price: last?.price?.amount ?? null,
     currency: last?.price?.currency ?? null,
     created_at: time(message.createdAt),
-    sends: sends.map(sendView),
+    sends: sends.map(sendStoryView),
   }
 }
 

@@ -4,6 +4,7 @@ import type { Counters } from '../limits/counters.ts'
 import type { Keys } from '../keys/keys.ts'
 import type { Inbox } from '../messaging/inbox.ts'
 import type { Messenger } from '../messaging/messenger.ts'
+import type { Receipts } from '../messaging/receipts.ts'
 import type { Clock } from '../primitives/clock.ts'
 import type { KeyRing } from '../primitives/secrets.ts'
 import type { Verifier } from '../verify/verifier.ts'
@@ -24,6 +25,8 @@ export type Services = {
   readonly log: Logger
   /** Resolves when the store and the limiter answer; rejects otherwise. */
   readonly ready: () => Promise<void>
+  /** Takes what vendors tell of messages; without it no callback is taken. */
+  readonly receipts?: Receipts
   /** The local inbox; present with the provider `mock`. */
   readonly inbox?: Inbox
   readonly settings: HttpSettings

@@ -2,103 +2,155 @@ import type { Clock } from '../primitives/clock.ts'
 import { LATE, withDeadline } from '../primitives/deadline.ts'
 import { CountersignError, type ErrorHelp } from '../primitives/errors.ts'
 import { isId, makeId } from '../primitives/ids.ts'
-import type { Channel, Provider, Refusal, Sent } from './provider.ts'
+import type { Circuits } from './circuits.ts'
+import type { Latency } from './latency.ts'
+import { FraudMarks } from './fraud-marks.ts'
+import { isFinal, outcomeOf } from './outcomes.ts'
+import type { PriceTable } from './prices.ts'
+import type { CarriedCode, Channel, Found, KnownRefs, Provider, Ruling } from './provider.ts'
+import { type Delivery, type Parcel, Relay, type SendObserver } from './relay.ts'
+import type { RetryBudget } from './retry-budget.ts'
+import { avoiding, type Candidate, type RoutingTable } from './routes.ts'
 import { countSegments } from './segments.ts'
-import type {
-  HeldSend,
-  MessageRecord,
-  MessagingStore,
-  PlannedSend,
-  RetakenSend,
-  Send,
-  SendOutcome,
-} from './store.ts'
+import type { MessageRecord, MessagingStore, PlannedSend, RetakenSend, Send, SendCause } from './store.ts'
+
+export type { Delivery, SendObserver } from './relay.ts'
 
 /** The longest text a vendor takes, in characters. Source: Twilio, Messages resource, `Body`. */
 export const BODY_MAX = 1_600
 
 /** A send this old is worth a renewal; most are over long before. */
 const RENEW_AFTER_MS = 4_000
-
-/** What became of a delivery, over all the providers that were tried. */
-export type Delivery = {
-  /**
-   * `sent`: a provider took it, or may have; `refused`: this number cannot be reached, by anyone;
-   * `unavailable`: no provider could be reached, so trying again later makes sense.
-   */
-  readonly outcome: 'sent' | 'refused' | 'unavailable'
-  /** The sends that were made, oldest first. */
-  readonly sends: readonly Send[]
-  /** Seconds a provider asked to wait. */
-  readonly retryAfterSeconds?: number
-}
+const LOOKUP_MS = 2_000
+const CHECK_MS = 8_000
 
 /** A text for a phone. */
 export type Text = {
   /** E.164. */
   readonly to: string
+  /** ISO 3166-1 alpha-2 of the number. */
+  readonly country: string
   readonly channel: Channel
   readonly body: string
+  readonly code?: CarriedCode
   /** How long it is worth delivering. */
   readonly validitySeconds?: number
+  /** True where it can be sent once more when nobody knows whether a provider took it; see `Messenger.retake`. */
+  readonly isRepeatable?: boolean
+  /** True where that is so too when a provider that took it does not get it through. */
+  readonly isConfirmed?: boolean
+  /** True where it may then go by another channel. */
+  readonly hasOtherChannel?: boolean
 }
 
-/** Told about every send when its provider has answered. */
-export type SendObserver = (send: Send, seconds: number, vendorCode: string | undefined) => void
+/** Where a text is to go, as far as its route depends on it. */
+export type Destination = Pick<Text, 'to' | 'country' | 'channel'> & {
+  readonly hasCode: boolean
+  readonly segments: number
+}
 
-/** Meanings that say nothing about the number: another provider may do better. */
-const NEXT_PROVIDER: ReadonlySet<Refusal> = new Set(['unavailable', 'throttled', 'misconfigured'])
+/** Who carries messages, in what order, and for what price. */
+export type Routing = {
+  /** In order of preference. */
+  readonly providers: readonly Provider[]
+  readonly routes: RoutingTable
+  readonly prices: PriceTable
+  /** A whole number from 0 to `max - 1`. */
+  readonly random: (max: number) => number
+}
+
+export type MessengerDeps = {
+  readonly store: MessagingStore
+  readonly routing: Routing
+  readonly circuits: Circuits
+  readonly budget: RetryBudget
+  readonly latency: Latency
+  readonly clock: Clock
+  readonly observe?: SendObserver
+  /** A text is answered for by then even if the provider has not answered. */
+  readonly deadlineMs: number
+  /** How long a provider that does not answer is waited for while there is another. */
+  readonly patienceMs: number
+  /** E.164 numbers that nothing is sent to. */
+  readonly testNumbers: ReadonlySet<string>
+}
 
 /** Carries texts to phones through providers, and keeps what became of them. */
 export class Messenger {
-  readonly #store: MessagingStore
-  readonly #providers: readonly Provider[]
-  readonly #clock: Clock
-  readonly #observe: SendObserver
-  readonly #deadlineMs: number
-  readonly #testNumbers: ReadonlySet<string>
-  readonly #aborter = new AbortController()
+  readonly #deps: MessengerDeps
+  readonly #relay: Relay
+  readonly #marks: FraudMarks
   readonly #inFlight = new Set<Promise<Delivery>>()
-  /** Sends whose provider has not answered yet, and since when. */
-  readonly #held = new Map<HeldSend, number>()
 
-  /** `providers` in order of preference. */
-  constructor(deps: {
-    store: MessagingStore
-    providers: readonly Provider[]
-    clock: Clock
-    observe?: SendObserver
-    /** A text is answered for by then even if the provider has not answered. */
-    deadlineMs: number
-    /** E.164 numbers that nothing is sent to. */
-    testNumbers: ReadonlySet<string>
-  }) {
-    this.#store = deps.store
-    this.#providers = deps.providers
-    this.#clock = deps.clock
-    this.#observe = deps.observe ?? (() => {})
-    this.#deadlineMs = deps.deadlineMs
-    this.#testNumbers = deps.testNumbers
+  constructor(deps: MessengerDeps) {
+    this.#deps = deps
+    const { store, clock, circuits, budget, patienceMs, observe = () => {} } = deps
+    this.#marks = new FraudMarks(clock)
+    this.#relay = new Relay({ store, clock, circuits, budget, patienceMs, observe })
   }
 
   /** Whether any provider carries this channel. */
   carries(channel: Channel): boolean {
-    return this.#providers.some((provider) => provider.channels.includes(channel))
+    return this.#deps.routing.providers.some((provider) => provider.channels.includes(channel))
   }
 
-  /** Plans the first send of a text; the caller records it with what it belongs to. Throws when nobody carries the channel. */
-  plan(channel: Channel): PlannedSend {
-    const provider = this.#providers.find((candidate) => candidate.channels.includes(channel))
-    if (!provider) throw channelNotCarried()
-    return { id: makeId('snd_', this.#clock.now()), provider: provider.name, channel }
+  /**
+   * Plans the first send of a text, by the best provider that is not known to be down; the caller records it with what
+   * it belongs to. `earlier` are the sends before it: who did not get through is asked last. Throws when nobody may
+   * carry it.
+   */
+  plan(to: Destination, cause: SendCause, earlier: readonly Send[] = []): PlannedSend {
+    const tried = earlier.filter((send) => send.channel === to.channel && send.deliveredAt === null)
+    const candidates = avoiding(this.#candidates(to, earlier), tried)
+    const [first] = candidates
+    if (!first) throw channelNotCarried()
+    return this.#relay.plan(candidates.find((one) => this.#isUp(one, to)) ?? first, to, cause)
+  }
+
+  /**
+   * Plans another send after ones that did not arrive, by somebody who is not among those that were tried for the same
+   * request and is not known to be down; undefined when there is nobody. `earlier`: every send before it.
+   */
+  planAnother(to: Destination, tried: readonly Send[], earlier: readonly Send[]): PlannedSend | undefined {
+    const fresh = this.#candidates(to, earlier).find(
+      (one) => !tried.some((send) => isSame(one, send)) && this.#isUp(one, to),
+    )
+    return fresh && this.#relay.plan(fresh, to, 'lost')
   }
 
   /**
    * Delivers a text whose first send is planned and recorded: calls the provider, records the outcome; on a refusal
-   * that says nothing about the number it goes on to the next provider. `fence` is that of a send that was retaken.
+   * that says nothing about the number it goes on to the next provider. `fence` is that of a send that was retaken;
+   * `earlier` are the sends of the same owner before it.
    */
-  deliver(owner: string, text: Text, planned: PlannedSend, fence = 1): Promise<Delivery> {
-    const delivery = this.#deliver(owner, text, planned, fence)
+  deliver(
+    owner: string,
+    text: Text,
+    planned: PlannedSend,
+    { fence = 1, earlier = [] }: { readonly fence?: number; readonly earlier?: readonly Send[] } = {},
+  ): Promise<Delivery> {
+    const { isRepeatable = false, isConfirmed = false, hasOtherChannel = false, ...message } = text
+    const to = destinationOf(text)
+    const candidates = this.#candidates(to, earlier)
+    const parcel: Parcel = {
+      owner,
+      message,
+      planned,
+      fence,
+      first: this.#provider(planned.provider),
+      others: candidates.filter((candidate) => !isSame(candidate, planned)),
+      watchSeconds: (provider, sent) => {
+        if (!sent.ok) return isRepeatable ? 0 : null
+        // Nobody waits for word that does not come, or that nothing would follow.
+        if (!isConfirmed || provider.tells !== true) return null
+        if (candidates.length < 2 && !hasOtherChannel) return null
+        return Math.ceil(this.#deps.latency.patienceMs(provider.name, text.country) / 1_000)
+      },
+    }
+    const delivery = this.#relay.deliver(parcel).then((result) => {
+      for (const send of result.sends) this.heardOf(text.to, send)
+      return result
+    })
     this.#inFlight.add(delivery)
     const done = () => this.#inFlight.delete(delivery)
     delivery.then(done, done)
@@ -117,26 +169,29 @@ export class Messenger {
         field: 'body',
       })
     }
-    const isTest = this.#testNumbers.has(text.to)
-    const planned = isTest ? this.#planTest(text.channel) : this.plan(text.channel)
-    const message = await this.#store.openMessage(
+    const { store, clock, testNumbers, deadlineMs } = this.#deps
+    const { service, template, ...rest } = text
+    const isTest = testNumbers.has(text.to)
+    const to = destinationOf(rest)
+    const planned = isTest ? this.#planTest(to) : this.plan(to, 'start')
+    const message = await store.openMessage(
       {
-        id: makeId('msg_', this.#clock.now()),
-        service: text.service,
+        id: makeId('msg_', clock.now()),
+        service,
         to: text.to,
         channel: text.channel,
-        template: text.template,
-        segments: countSegments(text.body).segments,
+        template,
+        segments: to.segments,
       },
       planned,
     )
     if (isTest) {
       const send = { owner: message.id, id: planned.id, fence: 1 }
-      await this.#store.settleSend(send, outcomeOf({ ok: true, ref: planned.id }))
+      await store.settleSend(send, outcomeOf({ ok: true, ref: planned.id }))
       return { message, sends: await this.sendsOf(message.id) }
     }
-    const work = this.deliver(message.id, text, planned)
-    const delivery = await withDeadline(work, this.#deadlineMs)
+    const work = this.deliver(message.id, rest, planned)
+    const delivery = await withDeadline(work, deadlineMs)
     if (delivery === LATE) {
       work.catch(() => {})
       return { message, sends: await this.sendsOf(message.id) }
@@ -145,40 +200,92 @@ export class Messenger {
     return { message, sends: delivery.sends }
   }
 
-  /** Takes over sends that a process left unfinished: whoever has them may deliver them, or give them up. */
-  retake(limit: number): Promise<RetakenSend[]> {
-    return this.#store.retakeSends(limit)
+  /** Hears what became of a send to a number (E.164), where that may bear on other messages. */
+  heardOf(to: string, send: Send): void {
+    this.#marks.hear(to, send, this.#provider(send.provider))
   }
 
-  /** Ends a send that nobody can finish any more. A provider may have taken it before its process died. */
-  async giveUp(send: HeldSend): Promise<void> {
-    await this.#store.settleSend(send, outcomeOf({ ok: false, why: 'unknown' }))
+  /** Takes over sends that something must be done about: whoever has them may deliver, resolve or release them. */
+  retake(limit: number): Promise<RetakenSend[]> {
+    return this.#deps.store.retakeSends(limit)
+  }
+
+  /** Asks the provider of a send whose answer was lost whether it has taken the message; what it tells is recorded. */
+  async lookUp(send: RetakenSend, text: Text): Promise<Found['found']> {
+    const provider = this.#provider(send.provider)
+    if (provider?.lookup === undefined) return 'unknown'
+    const { isRepeatable: _, isConfirmed: __, hasOtherChannel: ___, ...message } = text
+    // Two messages to a number may look alike to a vendor that has forgotten their texts.
+    const known: KnownRefs = (refs) => this.#deps.store.knownRefs(send.provider, refs)
+    const signal = AbortSignal.timeout(LOOKUP_MS)
+    const sender = send.sender === null ? {} : { sender: send.sender }
+    const found = await provider
+      .lookup({ ...message, id: send.id, ...sender }, send.at, signal, known)
+      .catch((): Found => ({ found: 'unknown' }))
+    if (found.found !== true) return found.found
+    const { ref, price } = found
+    await this.#deps.store.settleSend(send, outcomeOf({ ok: true, ref, ...(price ? { price } : {}) }))
+    return true
+  }
+
+  /** Whether receipts come in for what a provider takes. */
+  tells(send: Send): boolean {
+    return this.#provider(send.provider)?.tells === true
+  }
+
+  /** Waits for word of a send whose answer was lost, so many seconds more. */
+  async await(send: RetakenSend, seconds: number): Promise<void> {
+    await this.#deps.store.settleSend(send, outcomeOf({ ok: false, why: 'unknown' }, seconds))
+  }
+
+  /** Ends a send that nobody can finish any more: a provider may have taken it before its process died. */
+  async giveUp(send: RetakenSend): Promise<void> {
+    const { store } = this.#deps
+    if (send.status === 'sending') await store.settleSend(send, outcomeOf({ ok: false, why: 'unknown' }))
+    else await store.releaseSend(send)
   }
 
   /** Keeps the sends under way from being retaken; to be called several times in a lease. */
   async renew(): Promise<void> {
-    const since = this.#clock.now() - RENEW_AFTER_MS
-    const slow = [...this.#held].filter(([, heldAt]) => heldAt <= since).map(([send]) => send)
-    if (slow.length > 0) await this.#store.renewSends(slow)
+    const slow = this.#relay.heldSince(this.#deps.clock.now() - RENEW_AFTER_MS)
+    if (slow.length > 0) await this.#deps.store.renewSends(slow)
+  }
+
+  /** The send of a verification whose vendor owns the code, the newest first; undefined where there is none. */
+  codeOwner(sends: readonly Send[]): Send | undefined {
+    return sends.findLast(({ provider, ref }) => ref !== null && this.#provider(provider)?.ownsCode === true)
+  }
+
+  /** Whether some provider's vendor owns its codes. */
+  get hasCodeOwner(): boolean {
+    return this.#deps.routing.providers.some(({ ownsCode }) => ownsCode === true)
+  }
+
+  /** Asks the vendor that owns a code about a guess at it. */
+  async check(send: Send, code: string): Promise<Ruling> {
+    const provider = this.#provider(send.provider)
+    if (provider?.check === undefined || send.ref === null) return 'unavailable'
+    const signal = AbortSignal.timeout(CHECK_MS)
+    return provider.check(send.ref, code, signal).catch((): Ruling => 'unavailable')
   }
 
   /** Every send of a verification or message, oldest first. */
   sendsOf(owner: string): Promise<Send[]> {
-    return this.#store.sendsOf(owner)
+    return this.#deps.store.sendsOf(owner)
   }
 
   async message(service: string, id: string): Promise<MessageRecord | undefined> {
-    return isId('msg_', id) ? this.#store.message(service, id) : undefined
+    return isId('msg_', id) ? this.#deps.store.message(service, id) : undefined
   }
 
   messages(filter: Parameters<MessagingStore['messages']>[0]): ReturnType<MessagingStore['messages']> {
-    return this.#store.messages(filter)
+    return this.#deps.store.messages(filter)
   }
 
   /** Asks each provider whether it accepts our credentials. */
   async probe(signal: AbortSignal): Promise<{ name: string; ok: boolean; detail: string }[]> {
     return Promise.all(
-      this.#providers.map(async (provider) => {
+      this.#deps.routing.providers.map(async (provider) => {
         const found = (await provider.probe?.(signal)) ?? { ok: true, detail: 'nothing to check' }
         return { name: provider.name, ...found }
       }),
@@ -187,58 +294,45 @@ export class Messenger {
 
   /** Waits for the sends under way, at most so long, then aborts them and closes the providers. */
   async close(graceMs: number): Promise<void> {
-    const timer = setTimeout(() => this.#aborter.abort(), graceMs)
+    const timer = setTimeout(() => this.#relay.abort(), graceMs)
     await Promise.allSettled(this.#inFlight)
     clearTimeout(timer)
-    await Promise.allSettled(this.#providers.map(async (provider) => provider.close?.()))
+    await Promise.allSettled(this.#deps.routing.providers.map(async (provider) => provider.close?.()))
   }
 
-  async #deliver(owner: string, text: Text, planned: PlannedSend, fence: number): Promise<Delivery> {
-    const sends: Send[] = []
-    let retryAfterSeconds: number | undefined
-    let started = false
-    for (const provider of this.#providers) {
-      if (!started && provider.name !== planned.provider) continue
-      if (!provider.channels.includes(text.channel)) continue
-      const next = started ? { ...this.plan(text.channel), provider: provider.name } : planned
-      if (started) await this.#store.recordSend(owner, next)
-      const held: HeldSend = { owner, id: next.id, fence: started ? 1 : fence }
-      started = true
-      const at = this.#clock.now()
-      this.#held.set(held, at)
-      const sent = await this.#call(provider, { ...text, id: next.id })
-      this.#held.delete(held)
-      const outcome = outcomeOf(sent)
-      const isOurs = await this.#store.settleSend(held, outcome)
-      const { status, error, price } = outcome
-      const send: Send = { ...next, owner, status, error, at, deliveredAt: null, price }
-      sends.push(send)
-      this.#observe(send, (this.#clock.now() - at) / 1000, sent.ok ? undefined : sent.code)
-      // Whoever has taken the send over goes on with it; one more message is enough.
-      if (sent.ok || sent.why === 'unknown' || !isOurs) return { outcome: 'sent', sends }
-      if (!NEXT_PROVIDER.has(sent.why)) return { outcome: 'refused', sends }
-      retryAfterSeconds = Math.max(retryAfterSeconds ?? 0, sent.retryAfterSeconds ?? 0)
-    }
-    return {
-      outcome: 'unavailable',
-      sends,
-      ...(retryAfterSeconds ? { retryAfterSeconds } : {}),
-    }
+  /** Those who may carry a text. Who has said the last word on the number keeps it: others are not asked to overrule it. */
+  #candidates(to: Destination, earlier: readonly Send[] = []): readonly Candidate[] {
+    const { routes, ...rest } = this.#deps.routing
+    const candidates = routes.candidates(to, rest)
+    const last = earlier.findLast((send) => send.channel === to.channel && isFinal(send.error))
+    const keeper = last?.provider ?? this.#marks.keeperOf(to.to)
+    return keeper === undefined ? candidates : candidates.filter(({ provider }) => provider.name === keeper)
+  }
+
+  #isUp({ provider, sender }: Candidate, { country }: Destination): boolean {
+    return this.#deps.circuits.mayCall({ provider: provider.name, country, sender })
+  }
+
+  #provider(name: string): Provider | undefined {
+    return this.#deps.routing.providers.find((provider) => provider.name === name)
   }
 
   /** Nothing goes to a test number. */
-  #planTest(channel: Channel): PlannedSend {
-    return { id: makeId('snd_', this.#clock.now()), provider: 'test', channel }
+  #planTest({ channel, country }: Destination): PlannedSend {
+    const id = makeId('snd_', this.#deps.clock.now())
+    return { id, provider: 'test', channel, country, sender: null, cause: 'start', price: null }
   }
+}
 
-  /** A provider answers with a value; one that throws all the same has a bug, and may have sent. */
-  async #call(provider: Provider, message: Parameters<Provider['send']>[0]): Promise<Sent> {
-    try {
-      return await provider.send(message, this.#aborter.signal)
-    } catch {
-      return { ok: false, why: 'unknown' }
-    }
-  }
+/** What the route of a text depends on. */
+function destinationOf({ to, country, channel, body, code }: Text): Destination {
+  // A message with a code is written to fit one segment; see texts.ts.
+  if (code !== undefined) return { to, country, channel, hasCode: true, segments: 1 }
+  return { to, country, channel, hasCode: false, segments: countSegments(body).segments }
+}
+
+function isSame({ provider, sender }: Candidate, send: Pick<PlannedSend, 'provider' | 'sender'>): boolean {
+  return provider.name === send.provider && sender === send.sender
 }
 
 /** The refusal of a text that no provider could be reached for. */
@@ -252,17 +346,4 @@ export function deliveryUnavailable(delivery: Delivery, help: ErrorHelp = {}): C
 /** The refusal of a channel that no provider carries. */
 export function channelNotCarried(): CountersignError {
   return new CountersignError('invalid_request', 'No provider carries this channel', { field: 'channel' })
-}
-
-function outcomeOf(sent: Sent): SendOutcome {
-  if (sent.ok) {
-    return { status: 'accepted', error: null, ref: sent.ref, vendorCode: null, price: sent.price ?? null }
-  }
-  return {
-    status: sent.why === 'unknown' ? 'unknown' : 'refused',
-    error: sent.why,
-    ref: null,
-    vendorCode: sent.code ?? null,
-    price: null,
-  }
 }

@@ -16,9 +16,11 @@ export type ErrorCode =
   | 'unsupported_media_type'
   | 'message_too_long'
   | 'blocked'
+  | 'invalid_signature'
   | 'rate_limited'
   | 'delivery_unavailable'
   | 'store_unavailable'
+  | 'overloaded'
   | 'request_timeout'
   | 'internal'
 

@@ -1,5 +1,6 @@
 import type { ApiKey, KeyKind } from '../keys/keys.ts'
-import type { MessageRecord, RetakenSend, Send, SendStatus } from '../messaging/store.ts'
+import type { MessageRecord, RetakenSend, Send, SendCause, SendStatus } from '../messaging/store.ts'
+import type { Money } from '../messaging/price.ts'
 import { type Purpose, PURPOSES, type Status, STATUSES, type Verification } from '../verify/verification.ts'
 import type { Channel, Refusal } from '../messaging/provider.ts'
 
@@ -83,8 +84,18 @@ export function withProgress(verification: Verification, row: Row): Verification
   }
 }
 
-const SEND_STATUSES: readonly SendStatus[] = ['sending', 'accepted', 'unknown', 'refused']
-const REFUSALS: readonly Refusal[] = [
+export const SEND_STATUSES: readonly SendStatus[] = [
+  'sending',
+  'accepted',
+  'unknown',
+  'refused',
+  'sent',
+  'undelivered',
+  'delivered',
+  'read',
+]
+const CAUSES: readonly SendCause[] = ['start', 'resend', 'failover', 'lost']
+export const REFUSALS: readonly Refusal[] = [
   'bad_number',
   'opted_out',
   'wrong_channel',
@@ -97,29 +108,53 @@ const REFUSALS: readonly Refusal[] = [
 
 /** Reads a send. */
 export function toSend(row: Row): Send {
-  const amount = textOrNull(row, 'price')
   return {
     id: text(row, 'id'),
     owner: text(row, 'owner'),
     provider: text(row, 'provider'),
     channel: oneOf(row, 'channel', CHANNELS),
+    sender: textOrNull(row, 'sender'),
+    country: text(row, 'country'),
+    cause: oneOf(row, 'cause', CAUSES),
     status: oneOf(row, 'status', SEND_STATUSES),
-    error: row['error'] === null ? null : oneOf(row, 'error', REFUSALS),
+    error: textOrNull(row, 'error') === null ? null : oneOf(row, 'error', REFUSALS),
+    vendorCode: textOrNull(row, 'vendor_code'),
+    ref: textOrNull(row, 'ref'),
     at: number(row, 'at'),
     deliveredAt: numberOrNull(row, 'delivered_at'),
-    price: amount === null ? null : { amount, currency: text(row, 'currency') },
+    price: moneyOrNull(row),
+    history: unpackHistory(textOrNull(row, 'history')),
   }
 }
 
 /** Reads a send that was taken over. */
 export function toRetaken(row: Row): RetakenSend {
-  return {
-    owner: text(row, 'owner'),
-    id: text(row, 'id'),
-    provider: text(row, 'provider'),
-    channel: oneOf(row, 'channel', CHANNELS),
-    fence: number(row, 'fence'),
-  }
+  return { ...toSend(row), fence: number(row, 'fence') }
+}
+
+/** Reads a price, which is two columns. */
+export function moneyOrNull(row: Row): Money | null {
+  const amount = textOrNull(row, 'price')
+  return amount === null ? null : { amount, currency: text(row, 'currency') }
+}
+
+/** Writes a step of a send's history as it is appended to those before, with a comma between. */
+export function packStep(status: SendStatus, at: number): string {
+  return `${status}:${at}`
+}
+
+/**
+ * Reads steps that lie one after the other; null is none. A vendor that tells the time to the minute, or by a clock that
+ * is behind, would have a later step happen before an earlier one: each is at least as late as the one before.
+ */
+function unpackHistory(steps: string | null): Send['history'] {
+  if (steps === null || steps === '') return []
+  let before = 0
+  return steps.split(',').map((step) => {
+    const [status, at] = step.split(':')
+    before = Math.max(before, Number(at))
+    return { status: oneOf({ history: status }, 'history', SEND_STATUSES), at: before }
+  })
 }
 
 /** Reads a message. */

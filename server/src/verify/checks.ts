@@ -1,6 +1,7 @@
 import type { Taken } from '../limits/counters.ts'
 import { giveBack, rateLimited, takeOrThrow } from '../limits/refusal.ts'
 import type { Send } from '../messaging/store.ts'
+import { CountersignError } from '../primitives/errors.ts'
 import { isId } from '../primitives/ids.ts'
 import type { SecretKeys } from '../primitives/secrets.ts'
 import { digestCode } from './codes.ts'
@@ -8,7 +9,7 @@ import { findFor, notFound, type VerifyDeps } from './deps.ts'
 import { signProof } from './proof.ts'
 import type { Caller } from './rules.ts'
 import type { Verdict } from './store.ts'
-import type { Reason, Verification } from './verification.ts'
+import { type Reason, reasonOfEnded, type Verification } from './verification.ts'
 
 /** What a check found; `proof` when approved. */
 export type Checked = {
@@ -43,9 +44,10 @@ export class Checks {
       budget: rules.wrongChecks,
       unlimited: this.#testNumbers,
     }
-    const verdict = isId('ver_', id) ? await store.judge(guess) : undefined
+    const judged = isId('ver_', id) ? await store.judge(guess) : undefined
     // An id that never was costs the address a check too.
-    if (!verdict) throw notFound()
+    if (!judged) throw notFound()
+    const verdict = await this.#ruled(judged, code)
     await this.#giveBack(verdict, taken, caller)
     return this.#answer(verdict)
   }
@@ -61,6 +63,26 @@ export class Checks {
       if (found === undefined || !this.#isTest(found)) throw error
       return undefined
     }
+  }
+
+  /**
+   * Where a vendor owns the code it has the last word on a guess that is not ours: it is asked after the guess has been
+   * counted, so that it is never asked more often than a verification has guesses.
+   */
+  async #ruled(verdict: Verdict, code: string): Promise<Verdict> {
+    const { messenger, store } = this.#deps
+    if (verdict.reason !== 'wrong_code' || !messenger.hasCodeOwner) return verdict
+    const { verification } = verdict
+    const sends = verdict.sends ?? (await messenger.sendsOf(verification.id))
+    const owner = messenger.codeOwner(sends)
+    if (owner === undefined) return verdict
+    const ruling = await messenger.check(owner, code)
+    if (ruling === 'wrong') return verdict
+    if (ruling === 'unavailable') throw checkUnavailable(verification.id)
+    const { approved, verification: now } = await store.approve(verification.id)
+    if (approved) return { judged: true, reason: 'approved', verification: now, sends }
+    if (now.status === 'pending') throw new Error('a right code did not approve')
+    return { judged: false, reason: reasonOfEnded(now.status), verification: now, sends }
   }
 
   /** Only a wrong guess is charged to the address as wrong, and nothing for a test number. */
@@ -88,4 +110,10 @@ export class Checks {
     const proof = signProof(keys, settings.issuer, found.verification, clock.now())
     return { valid: true, ...found, proof }
   }
+}
+
+/** The vendor that owns the code did not answer: the guess is counted, and nothing is approved. */
+function checkUnavailable(verificationId: string): CountersignError {
+  const detail = 'The code cannot be checked at the moment'
+  return new CountersignError('delivery_unavailable', detail, { verificationId, retryAfterSeconds: 1 })
 }

@@ -1,5 +1,6 @@
 import type { GuardPolicy } from '../guard/guard.ts'
 import type { Counters } from '../limits/counters.ts'
+import type { Channel } from '../messaging/provider.ts'
 import type { Messenger } from '../messaging/messenger.ts'
 import type { Clock } from '../primitives/clock.ts'
 import { CountersignError } from '../primitives/errors.ts'
@@ -28,6 +29,10 @@ export type VerifySettings = {
   readonly issuer: string
   /** Fixed codes of test numbers, by E.164: nothing is sent to them and no limit holds. */
   readonly testNumbers: ReadonlyMap<string, string>
+  /** Whether a message of this service that a provider took and did not get through is sent once more by another. */
+  readonly confirms: (service: string) => boolean
+  /** The channels that a code goes by, unasked, when its own does not reach the number. */
+  readonly failoverChannels: readonly Channel[]
 }
 
 /** What every use case of this room works with. */

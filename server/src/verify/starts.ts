@@ -3,14 +3,12 @@ import { decide, type Decision } from '../guard/guard.ts'
 import type { Taken } from '../limits/counters.ts'
 import { giveBack, rateLimited, takeOrTell, takeOrThrow } from '../limits/refusal.ts'
 import { waitSeconds } from '../limits/window.ts'
-import { channelNotCarried, type Delivery, deliveryUnavailable } from '../messaging/messenger.ts'
+import { channelNotCarried } from '../messaging/messenger.ts'
 import type { Channel } from '../messaging/provider.ts'
-import type { PlannedSend, RetakenSend, Send } from '../messaging/store.ts'
-import { renderCode } from '../messaging/texts.ts'
-import { LATE, withDeadline } from '../primitives/deadline.ts'
-import type { CountersignError } from '../primitives/errors.ts'
+import { CountersignError } from '../primitives/errors.ts'
 import { makeId } from '../primitives/ids.ts'
 import { parsePhone, type Phone } from '../primitives/phone.ts'
+import { type CodeDelivery, destinationOf, type Started } from './code-delivery.ts'
 import { deriveCode, digestCode } from './codes.ts'
 import { codeOf, ended, mustFind, type VerifyDeps } from './deps.ts'
 import { once } from './idempotency.ts'
@@ -33,14 +31,6 @@ export type StartRequest = {
   readonly idempotencyKey?: string
 }
 
-/** What a start or a resend came to. */
-export type Started = {
-  /** False when a pending verification was sent again. */
-  readonly opened: boolean
-  readonly verification: Verification
-  readonly sends: readonly Send[]
-}
-
 /** A start whose parts have been read. */
 type Wanted = {
   readonly request: StartRequest
@@ -51,27 +41,16 @@ type Wanted = {
   readonly claimKey?: string
 }
 
-/** What a delivery needs to know of the send that is to be made. */
-type Outgoing = {
-  readonly verification: Verification
-  readonly code: string
-  readonly planned: PlannedSend
-  /** Of a send that was retaken. */
-  readonly fence?: number
-  readonly taken: Taken | undefined
-  readonly opened: boolean
-}
-
-/** A send whose process has died this often is given up: it may be what kills them. */
-const TURNS_MAX = 3
 const ALLOW: Decision = { verdict: 'allow', reasons: [] }
 
 /** Starts verifications and sends them again. */
 export class Starts {
   readonly #deps: VerifyDeps
+  readonly #delivery: CodeDelivery
 
-  constructor(deps: VerifyDeps) {
+  constructor(deps: VerifyDeps, delivery: CodeDelivery) {
     this.#deps = deps
+    this.#delivery = delivery
   }
 
   async start(request: StartRequest, caller: Caller): Promise<Started> {
@@ -101,41 +80,16 @@ export class Starts {
     return this.#sendAgain(verification, phone, channel ?? verification.channel, caller)
   }
 
-  /**
-   * Finishes sends that a process left when it died: the code of a verification that is still pending is sent again,
-   * the same code by the same provider, once for each process that died. Resolves with the number taken over.
-   */
-  async retake(limit: number): Promise<number> {
-    const sends = await this.#deps.messenger.retake(limit)
-    await Promise.all(sends.map((send) => this.#finish(send)))
-    return sends.length
-  }
-
-  async #finish(send: RetakenSend): Promise<void> {
-    const { messenger, store, settings } = this.#deps
-    const verification = send.owner.startsWith('ver_') ? await store.find(send.owner) : undefined
-    // The text of a backend's own message is not kept, so nobody can send it again.
-    if (verification?.status !== 'pending' || send.fence > TURNS_MAX) return messenger.giveUp(send)
-    if (settings.testNumbers.has(verification.to)) return messenger.giveUp(send)
-    const outgoing: Outgoing = {
-      verification: { ...verification, channel: send.channel },
-      code: codeOf(this.#deps, verification),
-      planned: send,
-      fence: send.fence,
-      taken: undefined,
-      opened: false,
-    }
-    // What it comes to is in the store: nobody waits for this answer.
-    await this.#deliver(outgoing).catch(() => {})
-  }
-
   async #start(wanted: Wanted): Promise<Started> {
     const { settings, messenger, counters, rules } = this.#deps
     const { phone, channel, caller } = wanted
     const testCode = settings.testNumbers.get(phone.e164)
     if (testCode !== undefined) return this.#startTest(wanted, testCode)
 
-    const planned = messenger.plan(channel)
+    const planned = messenger.plan(
+      destinationOf({ to: phone.e164, country: phone.country }, channel),
+      'start',
+    )
     const decision = decide(this.#deps.guard, phone, channel)
     const { draft, code } = this.#draft(wanted, decision)
     const allowed = decision.verdict === 'allow'
@@ -146,7 +100,7 @@ export class Starts {
       await giveBack(counters, taken)
       return this.#sendAgain(verification, phone, channel, caller)
     }
-    if (allowed) return this.#deliver({ verification, code, planned, taken, opened })
+    if (allowed) return this.#delivery.deliver({ verification, code, earlier: [], planned, taken, opened })
     // Nothing went to the number; the address keeps its hit.
     await giveBack(counters, taken, [rules.sendsKey(phone.e164)])
     return { opened, verification, sends: [] }
@@ -223,9 +177,13 @@ export class Starts {
     const { store, settings, messenger, counters, rules } = this.#deps
     if (verification.status !== 'pending') throw ended(verification)
     if (settings.testNumbers.has(verification.to)) return this.#resendTest(verification, channel)
-    const planned = messenger.plan(channel)
+    if (!messenger.carries(channel)) throw channelNotCarried()
     if (decide(this.#deps.guard, phone, channel).verdict === 'block') throw channelNotCarried()
     if (verification.sends >= verification.sendsMax) throw this.#refused('no_sends_left', verification)
+    const earlier = await messenger.sendsOf(verification.id)
+    const isWrong = earlier.some((send) => send.channel === channel && send.error === 'wrong_channel')
+    if (isWrong) throw wrongChannel(verification, channel)
+    const planned = messenger.plan(destinationOf(verification, channel), 'resend', earlier)
     const taken = await takeOrThrow(
       counters,
       rules.send(verification.to, Math.max(1, verification.sends), caller),
@@ -240,59 +198,14 @@ export class Starts {
       throw this.#refused(again.refused, again.verification)
     }
     const code = codeOf(this.#deps, verification)
-    return this.#deliver({ verification: again.verification, code, planned, taken, opened: false })
+    const outgoing = { code, earlier, planned, taken, opened: false }
+    return this.#delivery.deliver({ ...outgoing, verification: again.verification })
   }
 
   async #resendTest(verification: Verification, channel: Channel): Promise<Started> {
     const again = await this.#deps.store.resend(verification.id, { channel, cooldownSeconds: 0 })
     if (again.refused) throw this.#refused(again.refused, again.verification)
     return { opened: false, verification: again.verification, sends: [] }
-  }
-
-  /** Delivers the code, answering by the deadline whether or not the provider has. */
-  async #deliver(outgoing: Outgoing): Promise<Started> {
-    const { messenger, clock, settings } = this.#deps
-    const { verification, planned, opened } = outgoing
-    const text = {
-      to: verification.to,
-      channel: verification.channel,
-      body: this.#text(verification, outgoing.code),
-      validitySeconds: waitSeconds(verification.expiresAt, clock.now()),
-    }
-    const delivery = messenger
-      .deliver(verification.id, text, planned, outgoing.fence)
-      .then((result) => this.#delivered(outgoing, result))
-    const answer = await withDeadline(delivery, settings.startDeadlineMs)
-    if (answer !== LATE) return answer
-    // The send goes on. What it comes to is in the store, and a refusal cannot reach this caller any more.
-    delivery.catch(() => {})
-    return { opened, verification, sends: await messenger.sendsOf(verification.id) }
-  }
-
-  async #delivered({ verification, taken, opened }: Outgoing, delivery: Delivery): Promise<Started> {
-    const { store, counters, messenger } = this.#deps
-    if (delivery.outcome === 'unavailable') {
-      await store.retract(verification.id)
-      await giveBack(counters, taken)
-      throw deliveryUnavailable(delivery, { verificationId: verification.id })
-    }
-    const sends = opened ? delivery.sends : await messenger.sendsOf(verification.id)
-    // A number that cannot be reached ends the verification, unless an earlier message may have got through.
-    const failed = delivery.outcome === 'refused' && sends.every((send) => send.status === 'refused')
-    return { opened, verification: failed ? await store.fail(verification.id) : verification, sends }
-  }
-
-  #text(verification: Verification, code: string): string {
-    const { settings, clock } = this.#deps
-    const left = verification.expiresAt - clock.now()
-    return renderCode({
-      ...(verification.locale === null ? {} : { locale: verification.locale }),
-      defaultLocale: settings.defaultLocale,
-      ttlMinutes: Math.max(1, Math.round(left / 60_000)),
-      serviceName: settings.serviceName,
-      code,
-      purpose: verification.purpose,
-    })
   }
 
   #refused(why: ResendRefusal, verification: Verification): CountersignError {
@@ -313,6 +226,12 @@ export class Starts {
     const opensAt = tooSoon ? verification.resendAt : verification.expiresAt
     return rateLimited({ ok: false, rule, retryAfterSeconds: waitSeconds(opensAt, clock.now()) })
   }
+}
+
+/** The refusal of a channel that this number was found not to take. */
+function wrongChannel({ id }: Verification, channel: Channel): CountersignError {
+  const detail = `The number takes no message by ${channel}; another channel may do`
+  return new CountersignError('invalid_request', detail, { field: 'channel', verificationId: id })
 }
 
 /** A digest of a value whose members may come in any order. */

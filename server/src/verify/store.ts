@@ -128,7 +128,13 @@ export interface VerifyStore {
    */
   resend(
     id: string,
-    again: { channel: Channel; cooldownSeconds: number; send?: PlannedSend },
+    again: {
+      channel: Channel
+      cooldownSeconds: number
+      send?: PlannedSend
+      /** For a message that did not arrive: nobody has to wait before the next. */
+      early?: boolean
+    },
   ): Promise<{ refused: ResendRefusal | null; verification: Verification }>
   /** Takes back a send that no provider took: the send is not counted and may be tried at once. */
   retract(id: string): Promise<void>
@@ -136,6 +142,12 @@ export interface VerifyStore {
   fail(id: string): Promise<Verification>
   /** Counts the guess, compares it and decides, in one atomic step; undefined when the service has no such verification. */
   judge(guess: Guess): Promise<Verdict | undefined>
+  /**
+   * Approves a verification on the word of a vendor that owns its code, after `judge` has counted the guess as wrong:
+   * one that is pending, or was locked by that very guess. The guess goes back to the number's budget. `approved` is
+   * false when it had ended otherwise, or was approved before.
+   */
+  approve(id: string): Promise<{ approved: boolean; verification: Verification }>
   /** Ends a pending verification; `canceled` is false when it had ended before. */
   cancel(id: string): Promise<{ canceled: boolean; verification: Verification }>
   find(id: string): Promise<Verification | undefined>

@@ -5,7 +5,9 @@ import { parsePhone } from '../primitives/phone.ts'
 import { type Checked, Checks } from './checks.ts'
 import { codeOf, ended, mustFind, notFound, type VerifyDeps } from './deps.ts'
 import type { Caller } from './rules.ts'
-import { type Started, type StartRequest, Starts } from './starts.ts'
+import { CodeDelivery, type Started } from './code-delivery.ts'
+import { LostSends } from './lost-sends.ts'
+import { type StartRequest, Starts } from './starts.ts'
 import type { Purpose, Status, Verification } from './verification.ts'
 
 /** A backend that names no end user: the default of every call made in the same process. */
@@ -15,11 +17,14 @@ export const BACKEND: Caller = { service: 'default', publishable: false }
 export class Verifier {
   readonly #deps: VerifyDeps
   readonly #starts: Starts
+  readonly #lost: LostSends
   readonly #checks: Checks
 
   constructor(deps: VerifyDeps) {
     this.#deps = deps
-    this.#starts = new Starts(deps)
+    const delivery = new CodeDelivery(deps)
+    this.#starts = new Starts(deps, delivery)
+    this.#lost = new LostSends(deps, delivery)
     this.#checks = new Checks(deps)
   }
 
@@ -62,9 +67,12 @@ export class Verifier {
     return this.#checks.check(current.id, code, caller)
   }
 
-  /** Finishes sends that a process left unfinished when it died; resolves with how many were taken over. */
+  /**
+   * Finishes sends that a process left when it died, whose answer was lost, or that did not arrive; resolves with how
+   * many were taken over.
+   */
   retake(limit: number): Promise<number> {
-    return this.#starts.retake(limit)
+    return this.#lost.retake(limit)
   }
 
   /** Ends a pending verification. Throws `not_found`, and `verification_ended` when it had ended before. */

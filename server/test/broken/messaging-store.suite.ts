@@ -26,7 +26,7 @@ class LookThenTake extends SqliteMessaging {
   override async retakeSends(limit: number): Promise<RetakenSend[]> {
     const now = this.#clock.now()
     const leftOver = this.#db
-      .prepare("SELECT owner, id FROM sends WHERE status = 'sending' AND lease_until <= ? LIMIT ?")
+      .prepare('SELECT owner, id FROM sends WHERE lease_until <= ? LIMIT ?')
       .all(now, limit)
     await moment()
     const take = this.#db.prepare(
@@ -81,28 +81,45 @@ class RecordedForNothing extends SqliteVerifications {
 const SLIPS: Record<string, Slip> = {
   right: ['', ''],
   // One that was late writes over the one that took over: a lease without a look at the fence.
-  'settled-by-anyone': [
-    'currency = ? WHERE owner = ? AND id = ? AND fence = ?',
-    'currency = ? WHERE owner = ? AND id = ? AND ? > 0',
-  ],
+  'settled-by-anyone': ['AND id = ? AND fence = ? AND status IN', 'AND id = ? AND ? > 0 AND status IN'],
   // A second answer writes over the first.
-  'settled-twice': [
-    "currency = ? WHERE owner = ? AND id = ? AND fence = ? AND status = 'sending'",
-    'currency = ? WHERE owner = ? AND id = ? AND fence = ?',
+  'settled-twice': ["AND fence = ? AND status IN ('sending', 'unknown')", 'AND fence = ?'],
+  // An answer that was lost is never known, though the vendor was asked and tells it.
+  'lost-for-ever': ["status IN ('sending', 'unknown')", "status = 'sending'"],
+  // An answer without a price takes away the one of the operator's table.
+  'price-taken-away': [
+    'price = coalesce(?, price), currency = coalesce(?, currency)',
+    'price = ?, currency = ?',
   ],
+  // Believes the operator's table more than the bill.
+  'price-as-planned': ['price = coalesce(?, price)', 'price = coalesce(price, ?)'],
+  'sender-forgotten': ['?2, ?3, ?4, ?5, ?6', '?2, ?3, ?4, NULL, ?6'],
   // Takes what another process still holds.
-  'lease-not-seen': ["status = 'sending' AND lease_until <= ?", "status = 'sending' AND ? > 0"],
+  'lease-not-seen': ['WHERE lease_until <= ?', 'WHERE lease_until IS NOT NULL AND ? > 0'],
   // Takes what has been answered long ago, and sends it again.
-  'settled-retaken': ["status = 'sending' AND lease_until <= ?", 'lease_until <= ?'],
+  'settled-retaken': [
+    'lease_until = ? WHERE owner = ? AND id = ? AND fence = ? AND status',
+    'lease_until = coalesce(?, lease_until) WHERE owner = ? AND id = ? AND fence = ? AND status',
+  ],
+  // Looks after what processes have left, and not after what vendors have.
+  'never-watched': ['WHERE lease_until <= ?', "WHERE status = 'sending' AND lease_until <= ?"],
   // Everyone who ever held a send has the same turn at it.
   'one-fence': ['SET fence = fence + 1, lease_until = ?', 'SET lease_until = ?'],
   // Who has lost a send prolongs the lease of the one that took over, and so on for ever.
-  'renewed-by-anyone': [
-    'SET lease_until = ? WHERE owner = ? AND id = ? AND fence = ?',
-    'SET lease_until = ? WHERE owner = ? AND id = ? AND ? > 0',
-  ],
+  'renewed-by-anyone': ['AND fence = ?4 AND lease_until', 'AND ?4 > 0 AND lease_until'],
   // A renewal that changes nothing, so that a slow send is made twice.
-  'never-renewed': ['SET lease_until = ? WHERE', 'SET lease_until = min(lease_until, ?) WHERE'],
+  'never-renewed': ['AND lease_until < ?1', 'AND lease_until > ?1'],
+  // A renewal that is late takes a watch for a lease, and ends it in seconds.
+  'renewal-shortens': ['AND lease_until < ?1', 'AND lease_until IS NOT NULL'],
+  // A renewal that is late makes due what needs nothing.
+  'renewal-begins': ['AND lease_until < ?1', 'AND coalesce(lease_until, 0) < ?1'],
+  // Who was late ends the watch that another has begun.
+  'released-by-anyone': [
+    'SET lease_until = NULL WHERE owner = ? AND id = ? AND fence = ?',
+    'SET lease_until = NULL WHERE owner = ? AND id = ? AND ? > 0',
+  ],
+  // What nothing can be done about is looked at for ever.
+  'never-released': ['SET lease_until = NULL WHERE', 'SET lease_until = lease_until WHERE'],
   // Finds the message of whichever service (OWASP API1, broken object level authorization).
   'any-service': ['FROM messages WHERE id = ? AND service = ?', 'FROM messages WHERE id = ? AND ? > 0'],
   'lists-any-service': ['FROM messages WHERE service = ?', 'FROM messages WHERE ? > 0'],

@@ -2,7 +2,7 @@ import type { Draft, Guess, Verdict } from '../../src/verify/store.ts'
 import type { Verification } from '../../src/verify/verification.ts'
 import { describeVerifyStore } from '../conformance/verify-store.ts'
 import type { FakeClock } from '../fake-clock.ts'
-import { MemoryVerifyStore } from './memory-verify-store.ts'
+import { MemoryVerifyStore, type Row } from './memory-verify-store.ts'
 import { moment } from './moment.ts'
 
 // Twins of a store that is right, each with one step made wrong the way known code bases have it. The suite must
@@ -73,6 +73,81 @@ class NotConsumed extends MemoryVerifyStore {
   }
 }
 
+/** Looks whether it may approve, waits, and approves. */
+class LookThenApprove extends MemoryVerifyStore {
+  override async approve(id: string): Promise<{ approved: boolean; verification: Verification }> {
+    const row = this.mustFind(id)
+    const { status } = row
+    await moment()
+    row.status = status
+    return super.approve(id)
+  }
+}
+
+/** What the vendor says counts, whatever became of the verification. */
+class ApprovesEnded extends MemoryVerifyStore {
+  protected override mayApprove(row: Row): boolean {
+    return row.status !== 'approved'
+  }
+}
+
+/** The last guess is wrong for ever, although the vendor says it was right. */
+class LockedForEver extends MemoryVerifyStore {
+  protected override mayApprove(row: Row): boolean {
+    return row.status === 'pending'
+  }
+}
+
+/** Asks whether there is time, when the guess has been judged already. */
+class ApprovesInTime extends MemoryVerifyStore {
+  protected override mayApprove(row: Row): boolean {
+    return super.mayApprove(row) && this.statusOf(row) !== 'expired'
+  }
+}
+
+/** A right guess at a vendor that owns the code costs the number a wrong one. */
+class GuessKept extends MemoryVerifyStore {
+  protected override giveBack(): void {}
+}
+
+/** Gives back every guess, so that one that is right makes room for twenty that are not. */
+class BudgetFreed extends MemoryVerifyStore {
+  protected override giveBack(to: string): void {
+    this.budgets.delete(to)
+  }
+}
+
+/** Gives back the guess that would have been forgotten next. */
+class OldestBack extends MemoryVerifyStore {
+  protected override giveBack(to: string): void {
+    this.budgets.get(to)?.pop()
+  }
+}
+
+/** Joins the number's budget, so that without one nothing is approved. */
+class NeedsBudget extends MemoryVerifyStore {
+  protected override mayApprove(row: Row): boolean {
+    return super.mayApprove(row) && this.budgets.has(row.to)
+  }
+}
+
+/** Lets nobody but the clock say when a message may be sent again. */
+class NeverEarly extends MemoryVerifyStore {
+  override resend(id: string, { early, ...again }: Parameters<MemoryVerifyStore['resend']>[1]) {
+    return super.resend(id, again)
+  }
+}
+
+/** What is sent early is sent without end. */
+class EarlyIsFree extends MemoryVerifyStore {
+  override async resend(...args: Parameters<MemoryVerifyStore['resend']>) {
+    const [id, again] = args
+    const row = this.mustFind(id)
+    if (again.early === true) row.sends = Math.min(row.sends, row.sendsMax - 1)
+    return super.resend(...args)
+  }
+}
+
 const STORES: Record<string, new (clock: FakeClock) => MemoryVerifyStore> = {
   right: MemoryVerifyStore,
   'read-then-write': ReadThenWrite,
@@ -82,6 +157,16 @@ const STORES: Record<string, new (clock: FakeClock) => MemoryVerifyStore> = {
   'fresh-guesses': FreshGuesses,
   'late-reaper': LateReaper,
   'not-consumed': NotConsumed,
+  'look-then-approve': LookThenApprove,
+  'approves-ended': ApprovesEnded,
+  'locked-for-ever': LockedForEver,
+  'approves-in-time': ApprovesInTime,
+  'guess-kept': GuessKept,
+  'budget-freed': BudgetFreed,
+  'oldest-back': OldestBack,
+  'needs-a-budget': NeedsBudget,
+  'never-early': NeverEarly,
+  'early-is-free': EarlyIsFree,
 }
 
 for (const [name, Store] of Object.entries(STORES)) {

@@ -1,7 +1,8 @@
-import { readdirSync } from 'node:fs'
+import { readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { afterAll, describe, expect, onTestFinished, test } from 'vitest'
+import { deadUrl } from '../conformance/provider-faults.ts'
 import { countersign, endAll, makeFolder } from './cli.ts'
 import { startVendor, type Vendor } from './vendor.ts'
 
@@ -104,5 +105,39 @@ describe('doctor', () => {
     const { code, stdout } = await countersign(['doctor'], { cwd: makeFolder(), env: vendor.settings })
     expect(stdout).toContain('FAIL  provider twilio: account AC0123…: ECONNREFUSED\n')
     expect(code).toBe(1)
+  })
+
+  test('tells each of several providers, where they report, and how long the tables are', async () => {
+    const vendor = await vendorOf(200, { status: 'active' })
+    const cwd = makeFolder()
+    const routes = { routes: [{ countries: ['US'], through: [{ provider: 'vonage' }] }] }
+    const prices = { currency: 'USD', prices: [{ provider: 'twilio', country: 'US', price: '0.0079' }] }
+    writeFileSync(join(cwd, 'routes.json'), JSON.stringify(routes))
+    writeFileSync(join(cwd, 'prices.json'), JSON.stringify(prices))
+    const { code, stdout } = await countersign(['doctor'], {
+      cwd,
+      env: {
+        ...vendor.settings,
+        SMS_PROVIDER: 'twilio,vonage',
+        PUBLIC_URL: 'https://verify.example.com',
+        VONAGE_API_KEY: 'a1b2c3d4',
+        VONAGE_API_SECRET: 'Zx81-secret-of-vonage',
+        VONAGE_FROM: 'Acme',
+        VONAGE_BASE_URL: await deadUrl(),
+        SMS_MAX_RETRIES: '0',
+        ROUTES_FILE: 'routes.json',
+        PRICES_FILE: './prices.json',
+      },
+    })
+    expect(stdout).toContain('ok    settings: development, providers twilio, vonage\n')
+    expect(stdout).toContain('ok    tables: routes: 1, prices: 1 in USD\n')
+    expect(stdout).toContain(
+      'ok    receipts: twilio is asked to tell https://verify.example.com/hooks/twilio/status\n',
+    )
+    expect(stdout).not.toContain('receipts: vonage')
+    expect(stdout).toContain('ok    provider twilio: account AC0123… is active\n')
+    expect(stdout).toMatch(/^FAIL {2}provider vonage: .*ECONNREFUSED$/m)
+    expect(code).toBe(1)
+    expect(stdout).not.toContain('Zx81')
   })
 })

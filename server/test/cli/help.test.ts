@@ -6,7 +6,7 @@ import { countersign, endAll, execute, makeFolder } from './cli.ts'
 
 /** Every command, and the words that its help must explain, each on a line of its own. */
 const COMMANDS: Readonly<Record<string, readonly string[]>> = {
-  '': ['serve', 'migrate', 'move', 'keys', 'doctor', 'send', 'check'],
+  '': ['serve', 'migrate', 'move', 'keys', 'doctor', 'send', 'check', 'simulate'],
   serve: ['--dev', '--workers'],
   migrate: ['--status'],
   move: ['--from', '--to'],
@@ -17,6 +17,17 @@ const COMMANDS: Readonly<Record<string, readonly string[]>> = {
   doctor: [],
   send: ['TO', '--country', '--purpose', '--locale'],
   check: ['ID', 'CODE'],
+  simulate: [
+    '--port',
+    '--host',
+    '--allow-host',
+    '--account-sid',
+    '--auth-token',
+    '--numbers',
+    '--latency-ms',
+    '--delivery-ms',
+    '--settings',
+  ],
 }
 
 const folder = makeFolder()
@@ -55,7 +66,7 @@ describe.concurrent('--help', () => {
 
   test('what is not for people is not in it', async () => {
     const { stdout } = await run('--help')
-    expect(stdout).toContain('USAGE countersign serve|migrate|move|keys|doctor|send|check\n')
+    expect(stdout).toContain('USAGE countersign serve|migrate|move|keys|doctor|send|check|simulate\n')
     expect(stdout).not.toContain('worker')
   })
 

@@ -1,9 +1,10 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { SEND_LEASE_SECONDS } from '../../src/messaging/lease.ts'
-import type { MessagingStore, SendOutcome } from '../../src/messaging/store.ts'
+import type { MessagingStore, PlannedSend, Send, SendOutcome } from '../../src/messaging/store.ts'
 import { makeId } from '../../src/primitives/ids.ts'
 import type { VerifyStore } from '../../src/verify/store.ts'
 import { FakeClock } from '../fake-clock.ts'
+import { planned } from './planned.ts'
 import { draft } from './verify-store.ts'
 
 /** A fresh, empty store on this clock. */
@@ -13,19 +14,29 @@ export type MessagingFixture = {
   close(): Promise<void>
 }
 
-const ACCEPTED: SendOutcome = {
+export const ACCEPTED: SendOutcome = {
   status: 'accepted',
   error: null,
   ref: 'SM1',
   vendorCode: null,
   price: { amount: '0.0079', currency: 'USD' },
+  watchSeconds: null,
 }
-const REFUSED: SendOutcome = {
+export const UNKNOWN: SendOutcome = {
+  status: 'unknown',
+  error: 'unknown',
+  ref: null,
+  vendorCode: null,
+  price: null,
+  watchSeconds: null,
+}
+export const REFUSED: SendOutcome = {
   status: 'refused',
   error: 'bad_number',
   ref: null,
   vendorCode: '21211',
   price: null,
+  watchSeconds: null,
 }
 
 /** What every messaging store keeps, and who may finish a send whose process has died. */
@@ -37,18 +48,14 @@ export function describeMessagingStore(
     let clock: FakeClock
     let fixture: MessagingFixture
     let store: MessagingStore
-    let sendNumber = 0
 
-    const planned = () => ({ id: `snd_${++sendNumber}`, provider: 'twilio', channel: 'sms' as const })
     const held = (owner: string, id: string, fence = 1) => ({ owner, id, fence })
     /** A verification with its first send. */
-    const open = async (to = '+14155552671') => {
-      const send = planned()
+    const open = async (to = '+14155552671', send = planned()) => {
       const { verification } = await fixture.verifications.open(draft(clock, { to, send }))
       return { owner: verification.id, send }
     }
-    const openMessage = async (service = 'default') => {
-      const send = planned()
+    const openMessage = async (service = 'default', send = planned()) => {
       const message = await store.openMessage(
         {
           id: makeId('msg_', clock.now()),
@@ -63,6 +70,19 @@ export function describeMessagingStore(
       return { message, send }
     }
 
+    /** What a send is once it is recorded. */
+    const sendingOf = (owner: string, send: PlannedSend): Send => ({
+      ...send,
+      owner,
+      status: 'sending',
+      error: null,
+      vendorCode: null,
+      ref: null,
+      at: clock.now(),
+      deliveredAt: null,
+      history: [],
+    })
+
     beforeEach(async () => {
       clock = new FakeClock()
       fixture = await make(clock)
@@ -72,13 +92,32 @@ export function describeMessagingStore(
 
     test('a verification opens with its send on the way, and the answer is written over it', async () => {
       const { owner, send } = await open()
-      const at = clock.now()
-      const sending = { ...send, owner, status: 'sending', error: null, at, deliveredAt: null, price: null }
+      const sending = sendingOf(owner, send)
       expect(await store.sendsOf(owner)).toEqual([sending])
       expect(await store.settleSend(held(owner, send.id), ACCEPTED)).toBe(true)
+      const price = { amount: '0.0079', currency: 'USD' }
+      expect(await store.sendsOf(owner)).toEqual([{ ...sending, status: 'accepted', ref: 'SM1', price }])
+    })
+
+    test('all that was planned is kept, and the price until the vendor tells one', async () => {
+      const price = { amount: '0.0100', currency: 'EUR' }
+      const { owner, send } = await open('+14155552671', planned({ sender: null, country: 'BR', price }))
+      await store.settleSend(held(owner, send.id), { ...REFUSED, error: 'unavailable' })
+      const next = planned({ provider: 'sns', cause: 'failover', price })
+      await store.recordSend(owner, next)
+      await store.settleSend(held(owner, next.id), ACCEPTED)
+      const last = planned({ cause: 'lost', price })
+      const again = { channel: 'sms', cooldownSeconds: 60, send: last, early: true } as const
+      await fixture.verifications.resend(owner, again)
+      const refused = { status: 'refused', error: 'unavailable', vendorCode: '21211' }
+      const accepted = { status: 'accepted', ref: 'SM1', price: ACCEPTED.price }
       expect(await store.sendsOf(owner)).toEqual([
-        { ...sending, status: 'accepted', price: { amount: '0.0079', currency: 'USD' } },
+        { ...sendingOf(owner, send), ...refused },
+        { ...sendingOf(owner, next), ...accepted },
+        sendingOf(owner, last),
       ])
+      const message = await openMessage('default', planned({ price }))
+      expect(await store.sendsOf(message.message.id)).toEqual([sendingOf(message.message.id, message.send)])
     })
 
     test('sends are told oldest first, each with what became of it', async () => {
@@ -134,13 +173,14 @@ export function describeMessagingStore(
 
     test('F17: a send is its own process’s for its lease, and after that another’s', async () => {
       const { owner, send } = await open()
+      const sending = sendingOf(owner, send)
       clock.advance(SEND_LEASE_SECONDS - 1)
       expect(await store.retakeSends(10)).toEqual([])
       clock.advance(1)
-      expect(await store.retakeSends(10)).toEqual([{ ...send, owner, fence: 2 }])
+      expect(await store.retakeSends(10)).toEqual([{ ...sending, fence: 2 }])
       expect(await store.retakeSends(10)).toEqual([])
       clock.advance(SEND_LEASE_SECONDS)
-      expect(await store.retakeSends(10)).toEqual([{ ...send, owner, fence: 3 }])
+      expect(await store.retakeSends(10)).toEqual([{ ...sending, fence: 3 }])
     })
 
     test('F21: of 20 that retake at once, each send goes to one', async () => {
@@ -178,13 +218,71 @@ export function describeMessagingStore(
       expect(await store.retakeSends(10)).toHaveLength(2)
     })
 
-    test('what is settled stays as it is, and is nobody’s to take', async () => {
+    test('what is settled stays as it is, and is nobody’s to take unless it is watched', async () => {
       const { owner, send } = await open()
       await store.settleSend(held(owner, send.id), ACCEPTED)
       expect(await store.settleSend(held(owner, send.id), REFUSED)).toBe(false)
       expect(await store.sendsOf(owner)).toMatchObject([{ status: 'accepted', error: null }])
       clock.advance(10 * SEND_LEASE_SECONDS)
       expect(await store.retakeSends(10)).toEqual([])
+    })
+
+    test('a watch that is over without a word is taken over by one of many, whatever became of the send', async () => {
+      for (const outcome of [ACCEPTED, UNKNOWN, REFUSED]) {
+        const { message, send } = await openMessage()
+        await store.settleSend(held(message.id, send.id), { ...outcome, watchSeconds: 90 })
+        const [settled] = await store.sendsOf(message.id)
+        clock.advance(89)
+        expect(await store.retakeSends(10)).toEqual([])
+        clock.advance(1)
+        const taken = await Promise.all(Array.from({ length: 20 }, () => store.retakeSends(10)))
+        expect(taken.flat()).toEqual([{ ...settled, fence: 2 }])
+        clock.advance(SEND_LEASE_SECONDS)
+        expect(await store.retakeSends(10)).toEqual([{ ...settled, fence: 3 }])
+        await store.releaseSend(held(message.id, send.id, 3))
+      }
+    })
+
+    test('whoever holds a send ends its watch, and nobody else', async () => {
+      const { owner, send } = await open()
+      await store.settleSend(held(owner, send.id), { ...ACCEPTED, watchSeconds: 90 })
+      clock.advance(90)
+      await store.retakeSends(10)
+      await store.releaseSend(held(owner, send.id, 1))
+      clock.advance(SEND_LEASE_SECONDS)
+      expect(await store.retakeSends(10)).toMatchObject([{ id: send.id, fence: 3 }])
+      await store.releaseSend(held(owner, send.id, 3))
+      clock.advance(10 * SEND_LEASE_SECONDS)
+      expect(await store.retakeSends(10)).toEqual([])
+      expect(await store.sendsOf(owner)).toMatchObject([{ status: 'accepted', history: [] }])
+    })
+
+    test('a renewal makes a watch no shorter, and begins none', async () => {
+      const { owner, send } = await open()
+      const { message, send: other } = await openMessage()
+      await store.settleSend(held(owner, send.id), { ...ACCEPTED, watchSeconds: 90 })
+      await store.settleSend(held(message.id, other.id), ACCEPTED)
+      await store.renewSends([held(owner, send.id), held(message.id, other.id)])
+      clock.advance(89)
+      expect(await store.retakeSends(10)).toEqual([])
+      clock.advance(1)
+      expect(await store.retakeSends(10)).toMatchObject([{ id: send.id }])
+      clock.advance(SEND_LEASE_SECONDS - 1)
+      await store.renewSends([held(owner, send.id, 2)])
+      clock.advance(SEND_LEASE_SECONDS - 1)
+      expect(await store.retakeSends(10)).toEqual([])
+    })
+
+    test('an answer that was lost may still come, to whoever holds the send by then', async () => {
+      const { owner, send } = await open()
+      expect(await store.settleSend(held(owner, send.id), { ...UNKNOWN, watchSeconds: 30 })).toBe(true)
+      clock.advance(30)
+      await store.retakeSends(10)
+      expect(await store.settleSend(held(owner, send.id, 1), REFUSED)).toBe(false)
+      expect(await store.sendsOf(owner)).toMatchObject([{ status: 'unknown', error: 'unknown' }])
+      expect(await store.settleSend(held(owner, send.id, 2), ACCEPTED)).toBe(true)
+      expect(await store.settleSend(held(owner, send.id, 2), REFUSED)).toBe(false)
+      expect(await store.sendsOf(owner)).toMatchObject([{ status: 'accepted', error: null, ref: 'SM1' }])
     })
   })
 }

@@ -48,9 +48,10 @@ export function describeProvider(name: string, start: () => Promise<Bench>): voi
     async function send(
       provider: Provider,
       signal = new AbortController().signal,
+      hurried = false,
     ): Promise<Sent & { ms: number }> {
       const startedMs = performance.now()
-      const sent = await provider.send(bench.message, signal)
+      const sent = await provider.send({ ...bench.message, hurried }, signal)
       const told = JSON.stringify(sent)
       for (const secret of [VENDOR_TEXT, bench.message.body, bench.message.to])
         expect(told).not.toContain(secret)
@@ -137,6 +138,18 @@ export function describeProvider(name: string, start: () => Promise<Bench>): voi
       const { seen } = await meet('unavailable', { maxRetries: 0 })
       expect(seen).toBe(1)
     })
+
+    test.each(['unavailable', 'throttled'] as const)(
+      'asks once where another provider waits for its turn: %s',
+      async (scenario) => {
+        const provider = await make()
+        bench.play(scenario)
+        const sent = await send(provider, undefined, true)
+        expect(sent).toMatchObject({ ok: false, why: scenario })
+        expect(sent.ms).toBeLessThan(900)
+        expect(bench.seen()).toBe(1)
+      },
+    )
 
     test('calls a vendor’s own failure unavailable and leaves the next try to another provider', async () => {
       const { sent, seen } = await meet('error')

@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { Draft, Guess, VerifyStore } from '../../src/verify/store.ts'
 import { makeId } from '../../src/primitives/ids.ts'
 import { FakeClock } from '../fake-clock.ts'
+import { planned } from './planned.ts'
 
 /** A fresh, empty store on this clock; `reopen` closes it and opens the same data again, as a restart does. */
 export type StoreFixture = {
@@ -22,12 +23,7 @@ export const guessOf = (id: string, digest: Buffer, changes: Partial<Guess> = {}
   unlimited: [],
   ...changes,
 })
-let sendNumber = 0
-const counted = () => ({
-  channel: 'sms' as const,
-  cooldownSeconds: 60,
-  send: { id: `snd_${++sendNumber}`, provider: 'test', channel: 'sms' as const },
-})
+const counted = () => ({ channel: 'sms' as const, cooldownSeconds: 60, send: planned({ cause: 'resend' }) })
 
 export function draft(clock: FakeClock, changes: Partial<Draft> = {}): Draft {
   return {
@@ -275,6 +271,87 @@ export function describeVerifyStore(name: string, make: (clock: FakeClock) => Pr
       expect((await store.resend(id, counted())).refused).toBe('no_sends_left')
       await store.retract(id)
       expect((await store.resend(id, counted())).refused).toBeNull()
+    })
+
+    test('an early resend waits for nobody, and is counted like any other', async () => {
+      const { id } = await open({ sendsMax: 2 })
+      expect((await store.resend(id, counted())).refused).toBe('too_soon')
+      const early = await store.resend(id, { ...counted(), early: true })
+      expect(early.refused).toBeNull()
+      expect(early.verification).toMatchObject({ sends: 2, resendAt: clock.now() + 60_000 })
+      expect((await store.resend(id, { ...counted(), early: true })).refused).toBe('no_sends_left')
+      await store.cancel(id)
+      expect((await store.resend(id, { ...counted(), early: true })).refused).toBe('ended')
+    })
+
+    test('of 100 concurrent approvals one approves; the guess goes back to the number once', async () => {
+      const { id, to } = await open()
+      for (let i = 0; i < 3; i++) await guess(id)
+      clock.advance(1)
+      const all = await Promise.all(Array.from({ length: 100 }, () => store.approve(id)))
+      expect(all.filter(({ approved }) => approved)).toHaveLength(1)
+      expect(new Set(all.map(({ verification }) => verification.status))).toEqual(new Set(['approved']))
+      expect(await store.find(id)).toMatchObject({ status: 'approved', guesses: 3, decidedAt: clock.now() })
+      expect(await store.budget(to, BUDGET)).toMatchObject({ remaining: 18 })
+      expect(await guess(id, RIGHT)).toMatchObject({ judged: false, reason: 'already_used' })
+    })
+
+    test('the newest guess goes back, and the others stay for their time', async () => {
+      const { id, to } = await open()
+      await guess(id)
+      clock.advance(10)
+      await guess(id)
+      await store.approve(id)
+      expect(await store.budget(to, BUDGET)).toEqual({
+        remaining: 19,
+        resetsAt: clock.now() - 10_000 + 86_400_000,
+      })
+    })
+
+    test('what the last guess has locked is approved all the same, also when its time is over by then', async () => {
+      const first = await open({ guessesMax: 1 })
+      await guess(first.id)
+      expect(await store.find(first.id)).toMatchObject({ status: 'locked' })
+      expect(await store.approve(first.id)).toMatchObject({
+        approved: true,
+        verification: { id: first.id, status: 'approved', decidedAt: clock.now() },
+      })
+      expect((await store.latestApproved('default', first.to))?.id).toBe(first.id)
+      const second = await open()
+      await guess(second.id)
+      clock.advance(601)
+      expect(await store.approve(second.id)).toMatchObject({ approved: true })
+      expect(await store.budget(first.to, BUDGET)).toMatchObject({ remaining: 20 })
+      expect((await store.open(draft(clock))).opened).toBe(true)
+    })
+
+    test('what has ended otherwise is not approved, and no guess goes back', async () => {
+      const to = '+14155552671'
+      const canceled = await open()
+      await guess(canceled.id)
+      await store.cancel(canceled.id)
+      const failed = await open()
+      await store.fail(failed.id)
+      const blocked = await open({ status: 'blocked', decision: 'block:premium_rate' })
+      const expired = await open()
+      clock.advance(601)
+      await guess(expired.id)
+      const statuses: string[] = []
+      for (const { id } of [canceled, failed, blocked, expired]) {
+        const { approved, verification } = await store.approve(id)
+        expect(approved).toBe(false)
+        statuses.push(verification.status)
+      }
+      expect(statuses).toEqual(['canceled', 'failed', 'blocked', 'expired'])
+      expect(await store.budget(to, BUDGET)).toMatchObject({ remaining: 19 })
+      expect(await store.latestApproved('default', to)).toBeUndefined()
+    })
+
+    test('a number without a budget gets none back', async () => {
+      const { id, to } = await open()
+      await guess(id, WRONG, { unlimited: [to] })
+      expect(await store.approve(id)).toMatchObject({ approved: true })
+      expect(await store.budget(to, BUDGET)).toMatchObject({ remaining: 20 })
     })
 
     test('a guess is right under any secret that is known', async () => {

@@ -1,6 +1,6 @@
 import { Ajv } from 'ajv'
 import { describe, expect, test } from 'vitest'
-import { composeService, type Compose, read, readYaml } from './files.ts'
+import { composeService, type Compose, interpolate, read, readYaml } from './files.ts'
 
 // The schema of the Compose Specification, from compose-go v2.9.0 (Apache-2.0), which `docker compose` reads files by.
 const schema = JSON.parse(read('server/test/deploy/compose-spec.json')) as Record<string, unknown>
@@ -71,6 +71,13 @@ for (const path of FILES) {
       expect(server.read_only).toBe(true)
     })
 
+    test('further providers come from a file that may be absent, and routes from a folder that is there', () => {
+      const { env_file: files, volumes } = composeService(path, 'server')
+      expect(files).toEqual([{ path: './secrets/providers.env', required: false }])
+      expect(volumes).toEqual(['./routing:/routing:ro'])
+      expect(read('deploy/routing/README.md')).toContain('ROUTES_FILE=/routing/')
+    })
+
     test('every secret that is used is declared, and made or asked for by make-secrets.sh', () => {
       const used = new Set(services.flatMap(([, service]) => service.secrets ?? []))
       expect(Object.keys(compose.secrets).sort()).toEqual([...used].sort())
@@ -81,7 +88,7 @@ for (const path of FILES) {
       }
       const { environment = {} } = composeService(path, 'server')
       for (const [key, value] of Object.entries(environment))
-        if (key.endsWith('_FILE')) expect(used).toContain(value.replace('/run/secrets/', ''))
+        if (key.endsWith('_FILE')) expect(used).toContain(interpolate(value, {}).replace('/run/secrets/', ''))
     })
   })
 }

@@ -32,14 +32,15 @@ export function variablesIn(text: string): ReadonlySet<string> {
   return new Set([...text.replaceAll('$$', '').matchAll(/\$\{(\w+)/g)].map(([, name]) => name ?? ''))
 }
 
-/** Puts variables into a text as Compose does: `${A}`, `${A:-default}`, `${A:?what is missing}`. */
+/** Puts variables into a text as Compose does: `${A}`, `${A:-default}`, `${A-default}`, `${A:?what is missing}`. */
 export function interpolate(text: string, values: Readonly<Record<string, string>>): string {
   return text.replaceAll(
-    /\$\{(\w+)(?::(-|\?)([^}]*))?\}/g,
+    /\$\{(\w+)(?:(-|:-|:\?)([^}]*))?\}/g,
     (_all, name: string, kind?: string, rest?: string) => {
+      if (kind === '-') return values[name] ?? rest ?? ''
       const value = values[name] ?? ''
-      if (value === '' && kind === '?') throw new Error(`${name} is missing: ${rest}`)
-      return value === '' && kind === '-' ? (rest ?? '') : value
+      if (value === '' && kind === ':?') throw new Error(`${name} is missing: ${rest}`)
+      return value === '' && kind === ':-' ? (rest ?? '') : value
     },
   )
 }
@@ -49,6 +50,7 @@ export type ComposeService = {
   readonly image?: string
   readonly extends?: { readonly file: string; readonly service: string }
   readonly environment?: Readonly<Record<string, string>>
+  readonly env_file?: readonly { readonly path: string; readonly required: boolean }[]
   readonly command?: readonly string[]
   readonly secrets?: readonly string[]
   readonly networks?: readonly string[] | Readonly<Record<string, { readonly ipv4_address?: string }>>

@@ -19,7 +19,7 @@ type Container = {
   readonly livenessProbe?: Probe
   readonly readinessProbe?: Probe
   readonly lifecycle?: { readonly preStop: { readonly exec: { readonly command: readonly string[] } } }
-  readonly volumeMounts: readonly { name: string; mountPath: string }[]
+  readonly volumeMounts: readonly { name: string; mountPath: string; readOnly?: boolean }[]
 }
 type Pod = {
   readonly terminationGracePeriodSeconds?: number
@@ -86,7 +86,8 @@ describe('the deployment', () => {
   })
 
   test('what writes has where to write', () => {
-    expect(container.volumeMounts.map(({ mountPath }) => mountPath)).toEqual(['/tmp', '/data'])
+    const written = container.volumeMounts.filter(({ readOnly }) => readOnly !== true)
+    expect(written.map(({ mountPath }) => mountPath)).toEqual(['/tmp', '/data'])
     expect(container.volumeMounts.map(({ name }) => name)).toEqual(pod.volumes.map(({ name }) => name))
   })
 })

@@ -1,4 +1,6 @@
 import { cpSync, readFileSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import { type AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -26,6 +28,11 @@ const rules = (
   readYaml('deploy/prometheus/rules.yml') as { groups: readonly { rules: readonly Rule[] }[] }
 ).groups.flatMap((group) => group.rules)
 const dashboard = JSON.parse(read('deploy/grafana/dashboard.json')) as Dashboard
+
+/** A gateway that is down, and whose receipts could be read. */
+const gateway = createServer((_request, response) => {
+  response.writeHead(503).end()
+})
 
 /** The queries of the dashboard, with Grafana's variables put in. */
 const queries = dashboard.panels.flatMap(({ title, targets }) =>
@@ -81,8 +88,19 @@ await describeWithProgram('prometheus', 'Prometheus, scraping a real server', ()
   let folder = ''
 
   beforeAll(async () => {
+    await new Promise<void>((resolve) => {
+      gateway.listen(0, '127.0.0.1', resolve)
+    })
     server = await ServerProcess.start({
-      settings: { METRICS_TOKEN: TOKEN, ALLOWED_COUNTRIES: 'US', RESEND_COOLDOWN_SECONDS: '30' },
+      settings: {
+        METRICS_TOKEN: TOKEN,
+        ALLOWED_COUNTRIES: 'US',
+        RESEND_COOLDOWN_SECONDS: '30',
+        // Its circuit opens with the first messages, and the inbox carries them all.
+        SMS_PROVIDER: 'webhook,mock',
+        WEBHOOK_URL: `http://127.0.0.1:${(gateway.address() as AddressInfo).port}/`,
+        WEBHOOK_SECRET: `whsec_${Buffer.alloc(32, 7).toString('base64')}`,
+      },
     })
     folder = makeFolder()
     cpSync(join(DEPLOY, 'prometheus'), folder, { recursive: true })
@@ -114,7 +132,10 @@ await describeWithProgram('prometheus', 'Prometheus, scraping a real server', ()
     await sleep(3 * SCRAPE_MS)
   }, 60_000)
 
-  afterAll(endProcesses)
+  afterAll(async () => {
+    gateway.close()
+    await endProcesses()
+  })
 
   /** One of everything that is counted: approved and wrong checks, refusals, limits, errors. */
   async function makeTraffic(round: number): Promise<void> {
@@ -188,6 +209,10 @@ await describeWithProgram('prometheus', 'Prometheus, scraping a real server', ()
       ['countersign_send_duration_seconds_bucket', ['provider', 'le']],
       ['countersign_store_seconds_bucket', ['part', 'verb', 'le']],
       ['countersign_store_failures_total', ['part']],
+      ['countersign_receipts_total', ['provider', 'outcome']],
+      ['countersign_deliveries_total', ['provider', 'status']],
+      ['countersign_delivery_seconds_bucket', ['provider', 'le']],
+      ['countersign_circuits_open', ['provider', 'country']],
       ['countersign_build_info', ['version', 'node']],
     ] as const) {
       const { result } = await ask(metric)
@@ -200,6 +225,14 @@ await describeWithProgram('prometheus', 'Prometheus, scraping a real server', ()
       ['countersign_checks_total', 'reason', 'wrong_code'],
       ['countersign_starts_total', 'outcome', 'opened'],
       ['countersign_starts_total', 'outcome', 'blocked'],
+      ['countersign_receipts_total', 'outcome', 'news'],
+      ['countersign_receipts_total', 'outcome', 'old'],
+      ['countersign_receipts_total', 'outcome', 'waiting'],
+      ['countersign_receipts_total', 'outcome', 'forged'],
+      ['countersign_deliveries_total', 'status', 'delivered'],
+      ['countersign_deliveries_total', 'status', 'undelivered'],
+      ['countersign_errors_total', 'code', 'delivery_unavailable'],
+      ['countersign_sends_total', 'outcome', 'accepted'],
       ['countersign_store_failures_total', 'part', 'store'],
       ['countersign_store_failures_total', 'part', 'limiter'],
     ] as const)

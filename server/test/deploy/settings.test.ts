@@ -31,7 +31,9 @@ const TWILIO: Variables = {
 }
 
 /** The platforms' examples. Those for Compose hold what Compose puts in, and are looked at with its files. */
-const EXAMPLES = readdirSync(join(DEPLOY, 'env')).filter((name) => !name.startsWith('compose.'))
+const EXAMPLES = readdirSync(join(DEPLOY, 'env')).filter(
+  (name) => !name.startsWith('compose.') && name !== 'providers.example',
+)
 const STAGING = new Set(['railway.staging.example'])
 
 let secrets = ''
@@ -129,6 +131,60 @@ describe('Compose', () => {
     expect(() => configOf(composeEnvironment('deploy/compose.production.yml', env))).toThrow(
       'TWILIO_ACCOUNT_SID',
     )
+  })
+
+  describe('the example of further providers', () => {
+    const example = readEnv('deploy/env/providers.example')
+    const filled: Variables = {
+      VONAGE_API_KEY: 'ab12cd34',
+      VONAGE_API_SECRET: randomBytes(12).toString('hex'),
+      VONAGE_FROM: 'Acme',
+      VONAGE_SIGNATURE_SECRET: randomBytes(24).toString('hex'),
+      AWS_REGION: 'eu-west-1',
+      SMPP_URL: 'smpps://smsc.example.com',
+      SMPP_SYSTEM_ID: 'acme',
+      SMPP_PASSWORD: 'k2jh4g5k',
+      SMPP_FROM: 'Acme',
+      WEBHOOK_URL: 'https://gateway.example.com/messages',
+      WEBHOOK_SECRET: `whsec_${randomBytes(32).toString('base64')}`,
+    }
+    /** What the server of production sees: a variable of `environment` wins over one of `env_file`. */
+    const configWith = (env: Variables, providers: Variables) =>
+      configOf({
+        ...example,
+        ...providers,
+        ...composeEnvironment('deploy/compose.production.yml', {
+          ...readEnv('deploy/env/compose.production.example'),
+          ...env,
+        }),
+      })
+
+    test('every variable is a setting, and as it stands it changes nothing', () => {
+      expect(Object.keys(example).filter((key) => !KNOWN.has(key))).toEqual([])
+      expectProduction(configWith(TWILIO, {}))
+    })
+
+    test('filled in, all of them carry messages behind Twilio', () => {
+      const names = ['twilio', 'vonage', 'sns', 'smpp', 'webhook']
+      const config = configWith(TWILIO, { ...filled, SMS_PROVIDER: names.join(',') })
+      expect(config.messaging.providers).toEqual(names)
+      expect(config.warnings).toEqual([])
+    })
+
+    test('filled in, they do without Twilio', () => {
+      const none = { TWILIO_ACCOUNT_SID: '', TWILIO_AUTH_TOKEN_FILE: '', TWILIO_PHONE_NUMBER: '' }
+      const {
+        AWS_REGION: _,
+        SMPP_URL: __,
+        SMPP_SYSTEM_ID: ___,
+        SMPP_PASSWORD: ____,
+        SMPP_FROM: _____,
+        ...some
+      } = filled
+      const config = configWith(none, { ...some, SMS_PROVIDER: 'vonage,webhook' })
+      expect(config.messaging.providers).toEqual(['vonage', 'webhook'])
+      expect(config.warnings).toEqual([])
+    })
   })
 
   test('staging previews the code until Twilio is told', () => {

@@ -21,6 +21,7 @@ export const services = {
   redis: address('redis'),
   mongodb: address('mongodb'),
   toxiproxy: address('toxiproxy'),
+  moto: address('moto'),
 }
 
 const missing = JSON.parse(process.env['TEST_SERVICES_MISSING'] ?? '{}') as MissingServices

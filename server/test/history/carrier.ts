@@ -16,6 +16,8 @@ export class Carrier {
   readonly #dice: Dice
   readonly #newest = new Map<string, string>()
   readonly #arrived: (() => void)[] = []
+  /** By number, the newest first. */
+  readonly #taken = new Map<string, readonly object[]>()
   readonly #server: Server
 
   private constructor(dice: Dice) {
@@ -62,6 +64,7 @@ export class Carrier {
   }
 
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    if (request.method === 'GET') return this.#list(request.url ?? '', response)
     const chunks: Buffer[] = []
     try {
       for await (const chunk of request) chunks.push(chunk as Buffer)
@@ -74,13 +77,21 @@ export class Carrier {
       const [status, refusal] = this.#dice.pick(REFUSALS)
       return answer(response, status, refusal)
     }
-    this.#take(form.get('To') ?? '', form.get('Body') ?? '')
     const sid = `SM${randomBytes(16).toString('hex')}`
+    this.#take(form.get('To') ?? '', form.get('Body') ?? '', sid)
     const waitMs = this.#dice.next() * ANSWERS_WITHIN_MS[this.#dice.weigh(HOW_LATE)]
     setTimeout(() => answer(response, 201, { sid, status: 'queued' }), waitMs)
   }
 
-  #take(to: string, body: string): void {
+  /** What it has taken for a number, for a server that does not know whether its message was. */
+  #list(url: string, response: ServerResponse): void {
+    const to = new URL(url, 'http://carrier').searchParams.get('To') ?? ''
+    answer(response, 200, { messages: this.#taken.get(to) ?? [] })
+  }
+
+  #take(to: string, body: string, sid: string): void {
+    const taken = { sid, date_created: new Date().toUTCString(), price: null, price_unit: 'USD' }
+    this.#taken.set(to, [taken, ...(this.#taken.get(to) ?? [])].slice(0, 20))
     const code = /\b\d{6}\b/.exec(body)?.[0] ?? ''
     const purpose = purposeOf(body)
     this.messages.push({ to, code, purpose, at: Date.now() })

@@ -29,7 +29,7 @@ function makeApp(publicUrl = PUBLIC_URL) {
   registerDevRoutes(app, inbox, publicUrl)
   closers.push(() => app.close())
   const send = (id: string, to = '+14155552671', body = '123456 is your Acme code.') =>
-    inbox.provider.send({ id, to, channel: 'sms', body }, new AbortController().signal)
+    inbox.provider.send({ id, to, country: 'US', channel: 'sms', body }, new AbortController().signal)
   return { app, inbox, send }
 }
 

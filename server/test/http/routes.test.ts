@@ -51,6 +51,7 @@ const OPEN = [
   '/readyz',
   '/metrics',
   '/.well-known/jwks.json',
+  '/hooks/:provider/status',
 ]
 
 /** Bodies that a publishable key can send again and again, by route: each must end in a 429. */
@@ -100,11 +101,12 @@ describe('every route', () => {
     }
   })
 
-  test('only pages, figures and keys are open', async () => {
+  test('only pages, figures, keys and what vendors sign is open', async () => {
     const server = await startServer()
     const open = routesOf(server).filter(({ name, access }) => access === 'open' && !FOREIGN.has(name))
     expect(new Set(open.map(({ url }) => url))).toEqual(new Set(OPEN))
-    for (const { name } of open) expect(name).toMatch(/^(GET|HEAD|DELETE \/dev\/inbox\/messages)/)
+    for (const { name } of open)
+      expect(name).toMatch(/^(GET|HEAD|DELETE \/dev\/inbox\/messages|POST \/hooks\/:provider\/status)/)
   })
 
   test('that is not open answers 401 without a key, before it looks at anything', async () => {

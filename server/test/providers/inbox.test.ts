@@ -6,7 +6,7 @@ import { FakeClock } from '../fake-clock.ts'
 const live = new AbortController().signal
 
 function message(id: string, over: Partial<Message> = {}): Message {
-  return { id, to: '+14155552671', channel: 'sms', body: `${id} is your code.`, ...over }
+  return { id, to: '+14155552671', country: 'US', channel: 'sms', body: `${id} is your code.`, ...over }
 }
 
 describe('the development inbox', () => {

@@ -2,25 +2,23 @@ import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { Ajv, type ValidateFunction } from 'ajv'
 
-export const MESSAGES_PATH = '/2010-04-01/Accounts/{AccountSid}/Messages.json'
-export const ACCOUNT_PATH = '/2010-04-01/Accounts/{Sid}.json'
-
 const FORM = 'application/x-www-form-urlencoded'
 const JSON_TYPE = 'application/json'
 
-type Api = {
-  readonly paths: {
-    readonly [MESSAGES_PATH]: {
-      readonly post: { readonly requestBody: { content: { [FORM]: { schema: { properties: object } } } } }
-    }
+type Operation = {
+  readonly requestBody?: {
+    readonly content: { readonly [FORM]: { readonly schema: { properties: object } } }
   }
+  readonly parameters?: readonly { readonly name: string; readonly in: string; readonly schema: object }[]
 }
+type Api = { readonly paths: Readonly<Record<string, Readonly<Record<string, Operation>>>> }
 
 /** OpenAPI 3.0 says `nullable` where JSON Schema lists `null` among the types. */
 function modern(_: string, node: unknown): unknown {
-  if (typeof node !== 'object' || node === null || !('nullable' in node) || !('type' in node)) return node
-  const { nullable, type, ...rest } = node
-  return nullable === true && typeof type === 'string' ? { ...rest, type: [type, 'null'] } : node
+  if (typeof node !== 'object' || node === null || !('nullable' in node)) return node
+  const { nullable, ...rest } = node
+  if (!('type' in rest)) return rest
+  return nullable === true && typeof rest.type === 'string' ? { ...rest, type: [rest.type, 'null'] } : node
 }
 
 function pointer(...steps: string[]): string {
@@ -28,11 +26,19 @@ function pointer(...steps: string[]): string {
   return `twilio#/${escaped.join('/')}`
 }
 
-/** Checks of requests and answers, compiled from the description of the API that Twilio publishes. */
-export function makeTwilioChecks() {
-  const file = createRequire(import.meta.url).resolve(
-    '@twilio/cli-core/src/services/twilio-api/twilio_api_v2010.json',
-  )
+/** Checks of one API's requests and answers. */
+export type TwilioChecks = {
+  /** The form of a request; a parameter that Twilio does not know is most likely a misspelt one. */
+  form(method: string, path: string): ValidateFunction
+  /** The query of a request. */
+  query(path: string): ValidateFunction
+  /** The body of an answer. */
+  answer(method: string, path: string, status: number): ValidateFunction
+}
+
+/** Compiles checks from the description of an API that Twilio publishes. */
+export function makeTwilioChecks(name: 'twilio_api_v2010' | 'twilio_verify_v2'): TwilioChecks {
+  const file = createRequire(import.meta.url).resolve(`@twilio/cli-core/src/services/twilio-api/${name}.json`)
   const api: Api = JSON.parse(readFileSync(file, 'utf8'), modern)
   const ajv = new Ajv({
     strict: false,
@@ -40,27 +46,50 @@ export function makeTwilioChecks() {
     // A form holds strings alone.
     coerceTypes: true,
     formats: {
-      'phone-number': /^(\+[1-9]\d{6,14}|[A-Za-z0-9 ]{1,11})$/,
+      'phone-number': /^((whatsapp:)?\+[1-9]\d{6,14}|[A-Za-z0-9 ]{1,11})$/,
+      endpoint: /^\+[1-9]\d{6,14}$/,
       'date-time-rfc-2822': /^\w{3}, \d{2} \w{3} \d{4} \d{2}:\d{2}:\d{2} \+0000$/,
       currency: /^[a-z]{3}$/i,
+      twiml: (text: string) => text.length <= 4_000,
+      int64: true,
+      'http-method': true,
+      'iso-country-code': true,
       'uri-map': true,
       uri: true,
       'date-time': true,
     },
   })
   ajv.addSchema({ $id: 'twilio', ...api })
-  const post = ['paths', MESSAGES_PATH, 'post']
-  const { properties } = api.paths[MESSAGES_PATH].post.requestBody.content[FORM].schema
+  const operation = (method: string, path: string): Operation => {
+    const found = api.paths[path]?.[method]
+    if (found === undefined) throw new Error(`${name} describes no ${method} ${path}`)
+    return found
+  }
   return {
-    request: ajv.compile({
-      $ref: pointer(...post, 'requestBody', 'content', FORM, 'schema'),
-      // A parameter Twilio does not know is most likely a misspelt one.
-      propertyNames: { enum: Object.keys(properties) },
-    }),
-    message: ajv.compile({ $ref: pointer(...post, 'responses', '201', 'content', JSON_TYPE, 'schema') }),
-    account: ajv.compile({
-      $ref: pointer('paths', ACCOUNT_PATH, 'get', 'responses', '200', 'content', JSON_TYPE, 'schema'),
-    }),
+    form(method, path) {
+      const { properties } = operation(method, path).requestBody?.content[FORM].schema ?? { properties: {} }
+      return ajv.compile({
+        $ref: pointer('paths', path, method, 'requestBody', 'content', FORM, 'schema'),
+        propertyNames: { enum: Object.keys(properties) },
+      })
+    },
+    query(path) {
+      const known = (operation('get', path).parameters ?? []).flatMap((parameter, at) =>
+        parameter.in === 'query'
+          ? [[parameter.name, { $ref: pointer('paths', path, 'get', 'parameters', `${at}`, 'schema') }]]
+          : [],
+      )
+      return ajv.compile({
+        type: 'object',
+        properties: Object.fromEntries(known),
+        additionalProperties: false,
+      })
+    },
+    answer(method, path, status) {
+      return ajv.compile({
+        $ref: pointer('paths', path, method, 'responses', `${status}`, 'content', JSON_TYPE, 'schema'),
+      })
+    },
   }
 }
 

@@ -1,23 +1,28 @@
 import { randomBytes } from 'node:crypto'
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
-import { buffer } from 'node:stream/consumers'
+import { VENDOR_TEXT, type Answer } from '../conformance/provider-faults.ts'
 import {
-  listen,
-  misbehave,
-  portOf,
-  VENDOR_TEXT,
-  type Answer,
-  type Scenario,
-} from '../conformance/provider-faults.ts'
-import { ACCOUNT_PATH, makeTwilioChecks, MESSAGES_PATH, sure } from './twilio-openapi.ts'
+  ACCOUNT,
+  API_KEY,
+  AUTH_TOKEN,
+  json,
+  one,
+  refusal,
+  TwilioFake,
+  type Asked,
+  type Form,
+  type Playable,
+} from './twilio-fake.ts'
+import { makeTwilioChecks, sure } from './twilio-openapi.ts'
 
-export const ACCOUNT = `AC${'0a'.repeat(16)}`
-export const AUTH_TOKEN = 'auth-token-never-shown'
-export const API_KEY = `SK${'1b'.repeat(16)}`
-export const API_SECRET = 'api-secret-never-shown'
+export * from './twilio-fake.ts'
+
 /** Twilio's own test numbers: a sender that works, and a number that no rule speaks of. */
 export const FROM_OK = '+15005550006'
 export const TO_OK = '+14155552671'
+
+const MESSAGES = '/2010-04-01/Accounts/{AccountSid}/Messages.json'
+const CALLS = '/2010-04-01/Accounts/{AccountSid}/Calls.json'
+const ACCOUNTS = '/2010-04-01/Accounts/{Sid}.json'
 
 const FROM_CODES: Readonly<Record<string, number>> = {
   '+15005550001': 21212,
@@ -31,142 +36,61 @@ const TO_CODES: Readonly<Record<string, number>> = {
   '+15005550004': 21610,
   '+15005550009': 21614,
 }
-const REFUSAL_CODES: Partial<Record<Scenario, number>> = {
-  bad_number: 21211,
-  opted_out: 21610,
-  wrong_channel: 21614,
-  blocked: 21408,
-  misconfigured: 21606,
-}
 
-/** One request to send, as it came. */
-export type Seen = {
-  readonly user: string
-  readonly form: Readonly<Record<string, string>>
-  readonly agent: string
-}
-
-/** A local server that answers as Twilio's Messages API, and holds every request to Twilio's description of it. */
-export class TwilioServer {
-  readonly seen: Seen[] = []
-  /** What was wrong with requests, in the description's terms. Must stay empty. */
-  readonly faults: string[] = []
-  followed = 0
-  readWhole = false
+/** A local server that answers as Twilio's Messages and Calls APIs. */
+export class TwilioServer extends TwilioFake {
   /** Whether the API key is a Standard one, which may not read the account. */
   standardKey = true
   accountStatus = 'active'
-  readonly #checks = makeTwilioChecks()
-  readonly #server = createServer((req, res) => void this.#take(req, res))
-  readonly #queue: Answer[] = []
-  #scenario: Scenario = 'accepted'
+  /** When the next message or call is made, and what it will have cost; milliseconds since the epoch. */
+  nowMs = Date.UTC(2026, 0, 15, 12)
+  price: string | null = null
+  /** Everything that was taken, newest first as Twilio lists it. */
+  readonly made: { readonly path: string; readonly to: string; readonly body: object }[] = []
+  readonly #checks = compile()
 
-  get baseUrl(): string {
-    return `http://127.0.0.1:${portOf(this.#server)}`
-  }
-
-  async listen(): Promise<this> {
-    await listen(this.#server)
-    return this
-  }
-
-  async close(): Promise<void> {
-    this.#server.closeAllConnections()
-    await new Promise((resolve) => {
-      this.#server.close(resolve)
+  constructor() {
+    super({
+      bad_number: refusal(400, 21211),
+      opted_out: refusal(400, 21610),
+      wrong_channel: refusal(400, 21614),
+      blocked: refusal(400, 21408),
+      misconfigured: refusal(400, 21606),
     })
   }
 
-  play(scenario: Scenario): void {
-    this.#scenario = scenario
-    this.#queue.length = 0
-    this.seen.length = 0
-    this.followed = 0
-    this.readWhole = false
-  }
-
-  /** Gives these answers to the next requests to send, in order, before the scenario's. */
-  answer(...answers: Answer[]): void {
-    this.#queue.push(...answers)
-  }
-
-  async #take(req: IncomingMessage, res: ServerResponse): Promise<void> {
-    const body = await buffer(req)
-    const url = new URL((req.url ?? '/').replace(/^\/behind\/a\/proxy\//, '/'), this.baseUrl)
-    if (url.pathname === '/elsewhere') {
-      this.followed++
-      res.end()
-      return
+  protected override route(asked: Asked): Answer | Playable | undefined {
+    const { method, path, form, query, user } = asked
+    const isMessage = path === MESSAGES.replace('{AccountSid}', ACCOUNT)
+    const isCall = path === CALLS.replace('{AccountSid}', ACCOUNT)
+    if (isMessage && method === 'POST') {
+      this.hold(this.#checks.messageForm, form, 'request')
+      return { kind: 'send', accepted: () => this.#message(path, form), magic: magic(form) }
     }
-    const basic = Buffer.from((req.headers.authorization ?? '').replace(/^Basic /, ''), 'base64').toString()
-    const user = basic.slice(0, basic.indexOf(':'))
-    if (basic !== `${ACCOUNT}:${AUTH_TOKEN}` && basic !== `${API_KEY}:${API_SECRET}`) {
-      reply(res, refusal(401, 20003))
-    } else if (req.method === 'POST' && url.pathname === MESSAGES_PATH.replace('{AccountSid}', ACCOUNT)) {
-      const form = Object.fromEntries(new URLSearchParams(body.toString()))
-      this.seen.push({ user, form, agent: req.headers['user-agent'] ?? '' })
-      this.#send(form, res)
-    } else if (req.method === 'GET' && url.pathname === MESSAGES_PATH.replace('{AccountSid}', ACCOUNT)) {
-      reply(res, json(200, { messages: [], page: 0, page_size: 1, next_page_uri: null, uri: url.pathname }))
-    } else if (req.method === 'GET' && url.pathname === ACCOUNT_PATH.replace('{Sid}', ACCOUNT)) {
-      reply(res, user === API_KEY && this.standardKey ? refusal(401, 20003) : this.#account())
-    } else {
-      reply(res, refusal(404, 20404))
+    if (isCall && method === 'POST') {
+      this.hold(this.#checks.callForm, form, 'request')
+      return { kind: 'send', accepted: () => this.#call(path, form), magic: magic(form) }
     }
+    if ((isMessage || isCall) && method === 'GET') {
+      this.hold(isMessage ? this.#checks.messageQuery : this.#checks.callQuery, query, 'query')
+      return { kind: 'lookup', accepted: () => this.#list(path, query, isMessage) }
+    }
+    if (method === 'GET' && path === ACCOUNTS.replace('{Sid}', ACCOUNT)) {
+      return user === API_KEY && this.standardKey ? refusal(401, 20003) : this.#account()
+    }
+    return undefined
   }
 
-  #send(form: Record<string, string>, res: ServerResponse): void {
-    try {
-      sure(this.#checks.request, { ...form }, 'request')
-    } catch (error) {
-      this.faults.push(String(error))
-    }
-    const queued = this.#queue.shift()
-    if (queued !== undefined) return reply(res, queued)
-    const accepted = this.#message(form)
-    res.once('finish', () => {
-      this.readWhole = true
-    })
-    if (misbehave(res, this.#scenario, accepted, `${this.baseUrl}/elsewhere`)) return undefined
-    return reply(res, this.#script(form, accepted))
-  }
-
-  /** The scenarios that take the vendor's dialect. */
-  #script(form: Record<string, string>, accepted: Answer): Answer {
-    const code = REFUSAL_CODES[this.#scenario]
-    if (code !== undefined) return refusal(400, code)
-    if (this.#scenario === 'throttled') return refusal(429, 20429, { 'retry-after': '1' })
-    if (this.#scenario === 'throttled_long') return refusal(429, 20429, { 'retry-after': '3600' })
-    if (this.#scenario === 'throttled_once' && this.seen.length === 1) {
-      return refusal(429, 20429, { 'retry-after': '1' })
-    }
-    if (this.#scenario === 'error') return refusal(500, 20500)
-    if (this.#scenario === 'unavailable') return refusal(503, 20503)
-    if (this.#scenario === 'wrong_id') {
-      return { ...accepted, body: accepted.body.replace(/"SM[0-9a-f]+"/, `"SM${VENDOR_TEXT}"`) }
-    }
-    return this.#magic(form) ?? accepted
-  }
-
-  #magic(form: Record<string, string>): Answer | undefined {
-    const from = form['From']
-    if (from === undefined && form['MessagingServiceSid'] === undefined) return refusal(400, 21603)
-    if ((form['Body'] ?? '').length > 1_600) return refusal(400, 21617)
-    const fromCode = from === undefined || from === FROM_OK ? undefined : (FROM_CODES[from] ?? 21606)
-    const code = fromCode ?? TO_CODES[form['To'] ?? '']
-    return code === undefined ? undefined : refusal(code === 21611 ? 429 : 400, code)
-  }
-
-  #message(form: Record<string, string>): Answer {
+  #message(path: string, form: Form): Answer {
     const sid = `SM${randomBytes(16).toString('hex')}`
-    const at = 'Thu, 15 Jan 2026 12:00:00 +0000'
+    const at = rfc2822(this.nowMs)
     const uri = `/2010-04-01/Accounts/${ACCOUNT}/Messages/${sid}`
     const service = form['MessagingServiceSid'] ?? null
     const message = {
       sid,
       account_sid: ACCOUNT,
       api_version: '2010-04-01',
-      body: form['Body'],
+      body: form['Body'] ?? '',
       status: service === null ? 'queued' : 'accepted',
       direction: 'outbound-api',
       from: form['From'] ?? null,
@@ -176,7 +100,7 @@ export class TwilioServer {
       num_segments: service === null ? '1' : '0',
       error_code: null,
       error_message: null,
-      price: null,
+      price: this.price,
       price_unit: 'USD',
       date_created: at,
       date_updated: at,
@@ -185,7 +109,67 @@ export class TwilioServer {
       subresource_uris: { media: `${uri}/Media.json` },
     }
     sure(this.#checks.message, structuredClone(message), 'our message')
+    this.made.unshift({ path, to: one(form, 'To') ?? '', body: message })
     return json(201, message)
+  }
+
+  #call(path: string, form: Form): Answer {
+    const sid = `CA${randomBytes(16).toString('hex')}`
+    const at = rfc2822(this.nowMs)
+    const uri = `/2010-04-01/Accounts/${ACCOUNT}/Calls/${sid}`
+    const call = {
+      sid,
+      account_sid: ACCOUNT,
+      api_version: '2010-04-01',
+      status: 'queued',
+      direction: 'outbound-api',
+      from: form['From'],
+      from_formatted: form['From'],
+      to: form['To'],
+      to_formatted: form['To'],
+      phone_number_sid: `PN${'4d'.repeat(16)}`,
+      parent_call_sid: null,
+      group_sid: null,
+      answered_by: null,
+      caller_name: null,
+      forwarded_from: null,
+      duration: null,
+      start_time: null,
+      end_time: null,
+      price: this.price,
+      price_unit: 'USD',
+      queue_time: '0',
+      trunk_sid: null,
+      date_created: at,
+      date_updated: at,
+      uri: `${uri}.json`,
+      subresource_uris: { recordings: `${uri}/Recordings.json` },
+    }
+    sure(this.#checks.call, structuredClone(call), 'our call')
+    this.made.unshift({ path, to: one(form, 'To') ?? '', body: call })
+    return json(201, call)
+  }
+
+  #list(path: string, query: Form, isMessage: boolean): Answer {
+    const size = Number(query['PageSize'] ?? 50)
+    const [to, sentOn] = [one(query, 'To'), query['DateSent']]
+    // Nothing here was sent on a day, so a list of one day is empty.
+    const all = this.made.filter(
+      (each) => each.path === path && sentOn === undefined && (to === undefined || each.to === to),
+    )
+    const list = {
+      [isMessage ? 'messages' : 'calls']: all.slice(0, size).map(({ body }) => body),
+      page: 0,
+      page_size: size,
+      start: 0,
+      end: Math.min(all.length, size),
+      first_page_uri: `${path}?Page=0`,
+      next_page_uri: all.length > size ? `${path}?Page=1&PageToken=PASM` : null,
+      previous_page_uri: null,
+      uri: path,
+    }
+    sure(isMessage ? this.#checks.messages : this.#checks.calls, structuredClone(list), 'our list')
+    return json(200, list)
   }
 
   #account(): Answer {
@@ -208,18 +192,33 @@ export class TwilioServer {
   }
 }
 
-/** An answer of Twilio's with a JSON body. */
-export function json(status: number, body: object): Answer {
-  return { status, headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) }
+function compile() {
+  const checks = makeTwilioChecks('twilio_api_v2010')
+  return {
+    messageForm: checks.form('post', MESSAGES),
+    messageQuery: checks.query(MESSAGES),
+    message: checks.answer('post', MESSAGES, 201),
+    messages: checks.answer('get', MESSAGES, 200),
+    callForm: checks.form('post', CALLS),
+    callQuery: checks.query(CALLS),
+    call: checks.answer('post', CALLS, 201),
+    calls: checks.answer('get', CALLS, 200),
+    account: checks.answer('get', ACCOUNTS, 200),
+  }
 }
 
-/** Twilio's form of an error. */
-export function refusal(status: number, code: number, headers: Record<string, string> = {}): Answer {
-  const body = { code, message: VENDOR_TEXT, more_info: `https://www.twilio.com/docs/errors/${code}`, status }
-  const answer = json(status, body)
-  return { ...answer, headers: { ...answer.headers, ...headers } }
+/** What Twilio's test numbers are answered. */
+function magic(form: Form): Answer | undefined {
+  const from = one(form, 'From')?.replace(/^whatsapp:/, '')
+  const to = one(form, 'To')?.replace(/^whatsapp:/, '') ?? ''
+  if (from === undefined && form['MessagingServiceSid'] === undefined) return refusal(400, 21603)
+  if ((one(form, 'Body') ?? '').length > 1_600) return refusal(400, 21617)
+  const fromCode = from === undefined || from === FROM_OK ? undefined : (FROM_CODES[from] ?? 21606)
+  const code = fromCode ?? TO_CODES[to]
+  return code === undefined ? undefined : refusal(code === 21611 ? 429 : 400, code)
 }
 
-function reply(res: ServerResponse, { status, headers, body }: Answer): void {
-  res.writeHead(status, headers).end(body)
+/** A time as the 2010 API writes it. */
+export function rfc2822(atMs: number): string {
+  return new Date(atMs).toUTCString().replace('GMT', '+0000')
 }

@@ -2,7 +2,7 @@ import { createServer, type Server, type Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import Sdk from 'twilio'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
-import type { Message, Provider } from '../../src/messaging/provider.ts'
+import type { Message, Provider, SignedRequest } from '../../src/messaging/provider.ts'
 import { makeTwilioProvider, type TwilioDeps, type TwilioSettings } from '../../src/providers/twilio.ts'
 import { FakeClock } from '../fake-clock.ts'
 import { listen, VENDOR_TEXT } from '../conformance/provider-faults.ts'
@@ -15,6 +15,7 @@ const message: Message = {
   id: 'snd_1',
   to: TO_OK,
   channel: 'sms',
+  country: 'US',
   body: '736281 is your Acme code — nie weitergeben ✓',
   validitySeconds: 600,
 }
@@ -108,6 +109,31 @@ describe('the Twilio provider', () => {
     expect(sent()).not.toHaveProperty('From')
   })
 
+  test('asks Twilio to tell what became of a message, where there is an address for it', async () => {
+    const statusCallback = 'https://verify.example.com/v1/callbacks/twilio?tenant=a%20b'
+    await (await make({ statusCallback })).send(message, never)
+    expect(sent()).toMatchObject({ StatusCallback: `${statusCallback}&send=snd_1#rc=5&rp=ct,rt,5xx` })
+  })
+
+  test('reads receipts with the auth token alone: an API key signs none', async () => {
+    const key = { apiKeySid: API_KEY, apiKeySecret: API_SECRET, from: FROM_OK }
+    const made = await Promise.all([make(), make(key), makeTwilioProvider(bare(key))])
+    open.push(...made)
+    expect(made.map((provider) => typeof provider.receipts)).toEqual(['function', 'function', 'undefined'])
+    const url = 'https://verify.example.com/v1/callbacks/twilio'
+    const form = { MessageSid: `SM${'3d'.repeat(16)}`, MessageStatus: 'delivered' }
+    const request: SignedRequest = {
+      method: 'POST',
+      url,
+      headers: { 'x-twilio-signature': Sdk.getExpectedTwilioSignature(AUTH_TOKEN, url, form) },
+      body: Buffer.from(new URLSearchParams(form).toString()),
+      at: 0,
+    }
+    for (const provider of made.slice(0, 2)) {
+      expect(provider.receipts?.(request)).toEqual([{ ref: form.MessageSid, progress: 'delivered' }])
+    }
+  })
+
   test('uses the API key when there is one, else the auth token', async () => {
     await (await make({ apiKeySid: API_KEY, apiKeySecret: API_SECRET })).send(message, never)
     await (await make()).send(message, never)
@@ -167,8 +193,8 @@ describe('the Twilio provider', () => {
     const provider = await make()
     const long = { ...message, body: 'x'.repeat(1_601) }
     expect(await provider.send(long, never)).toEqual({ ok: false, why: 'misconfigured', code: '21617' })
-    const call = { ...message, channel: 'call' } as const
-    expect(await provider.send(call, never)).toMatchObject({ ok: false, why: 'misconfigured' })
+    const other = { ...message, channel: 'whatsapp' } as const
+    expect(await provider.send(other, never)).toMatchObject({ ok: false, why: 'misconfigured' })
     expect(server.seen).toHaveLength(0)
     expect(await provider.send({ ...message, body: 'x'.repeat(1_600) }, never)).toMatchObject({ ok: true })
   })
@@ -298,7 +324,7 @@ describe('the Twilio provider', () => {
       {},
       { To: TO_OK, ValidityPeriod: 'soon' },
       { To: TO_OK, RiskChek: 'enable' },
-      { To: '' },
+      { To: '+1 415' },
     ]) {
       await fetch(`${server.baseUrl}/2010-04-01/Accounts/${ACCOUNT}/Messages.json`, {
         method: 'POST',
@@ -314,6 +340,8 @@ describe('the Twilio provider', () => {
     const cases: [TwilioSettings, RegExp][] = [
       [bare({ ...secrets, from: FROM_OK, accountSid: API_KEY }), /accountSid/],
       [bare({ ...secrets, from: FROM_OK, baseUrl: `not a url ${API_SECRET}` }), /baseUrl/],
+      [bare({ ...secrets, from: FROM_OK, statusCallback: `ftp://${API_SECRET}` }), /statusCallback/],
+      [bare({ ...secrets, from: FROM_OK, statusCallback: `https:// ${API_SECRET}` }), /statusCallback/],
       [bare(secrets), /from or messagingServiceSid/],
       [bare({ from: FROM_OK }), /authToken/],
       [bare({ from: FROM_OK, authToken: AUTH_TOKEN, apiKeySid: API_KEY }), /apiKeySecret/],

@@ -45,9 +45,16 @@ const R5 =
   'R5: 499 wrong and 1 right at once: at most 5 judged, at most 1 approved, never locked and approved'
 const RACE = 'approve and cancel at once: exactly one wins'
 
+const APPROVALS = 'of 100 concurrent approvals one approves; the guess goes back to the number once'
+const NEWEST_BACK = 'the newest guess goes back, and the others stay for their time'
+const LOCKED = 'what the last guess has locked is approved all the same, also when its time is over by then'
+const NOT_APPROVED = 'what has ended otherwise is not approved, and no guess goes back'
+const EARLY = 'an early resend waits for nobody, and is counted like any other'
+
 const SINCE = 'hits before `since` do not count for its rule, and count for the others'
 
 const RECORDED = 'a verification opens with its send on the way, and the answer is written over it'
+const PLANNED = 'all that was planned is kept, and the price until the vendor tells one'
 const OLDEST_FIRST = 'sends are told oldest first, each with what became of it'
 const NO_SEND = 'a start that finds one pending records no send, nor does a resend that is refused'
 const OWN_SERVICE = 'a message is kept with its first send, for its own service, newest first'
@@ -55,7 +62,33 @@ const F17 = 'F17: a send is its own process’s for its lease, and after that an
 const F21_RETAKE = 'F21: of 20 that retake at once, each send goes to one'
 const F21_LATE = 'F21: the one that was late writes nothing over the one that took over'
 const RENEWED = 'a send that is renewed stays with its process; one that was lost cannot be renewed'
-const SETTLED = 'what is settled stays as it is, and is nobody’s to take'
+const SETTLED = 'what is settled stays as it is, and is nobody’s to take unless it is watched'
+const WATCHED =
+  'a watch that is over without a word is taken over by one of many, whatever became of the send'
+const RELEASED = 'whoever holds a send ends its watch, and nobody else'
+const RENEWED_WATCH = 'a renewal makes a watch no shorter, and begins none'
+const LOST = 'an answer that was lost may still come, to whoever holds the send by then'
+
+const ORDER =
+  'in any order and each more than once, a send ends at the most that was told, and never goes back'
+const ONE_NEWS = 'of 100 that tell the same at once, one has news'
+const ALL_AT_ONCE = 'of all kinds at once none is lost and none undone'
+const EARLY_RECEIPT = 'one that comes before the answer waits, and is joined to its send when that is there'
+const KEPT_ONCE = 'all that is said while it waits is kept, once'
+const TEN_MINUTES = 'one waits for ten minutes, and is gone then, swept or not'
+const BEHIND = 'one that waits for nothing holds up none behind it'
+const OWN_ID =
+  'a send whose answer was lost is found by our own id, and is known by the vendor’s from then on'
+const OWN_ID_WAITS =
+  'by our own id one waits for a send on its way, and does not meet one whose answer is known'
+const OTHER_PROVIDER = 'another provider’s receipt is of no send of this one'
+const ENDS_WATCH = 'delivered and read end a watch; what comes before does not'
+const DUE = 'undelivered makes a send that is watched due at once, and no other'
+const WHY = 'why it was not delivered is kept until it is delivered all the same'
+const WHEN = 'it was delivered when the vendor says, but not before it was sent and not in the future'
+const PRICE = 'a price is the vendor’s last word, also when nothing else is new'
+const LAST_OF_REF = 'where a vendor has one id for several messages, its word is of the last one'
+const RIGHT_ONE = 'of several sends of one owner the right one is told'
 
 const R10 = 'R10: of 100 who tell at once, over seconds, nothing is lost'
 const ADDED_UP = 'what is told is added up, in one second and over seconds, and told back with one’s own'
@@ -82,6 +115,7 @@ const EXPECTED: Record<string, readonly string[]> = {
   'verify store: not-unique': ['200 concurrent opens for one number: one opens, all see it'],
   'verify store: fresh-budget': [
     'R8, R9: the number’s budget survives cancel, expiry and new verifications over all services and purposes',
+    NOT_APPROVED,
   ],
   'verify store: fresh-guesses': [
     'R7: a resend keeps the guesses',
@@ -91,6 +125,7 @@ const EXPECTED: Record<string, readonly string[]> = {
     'F22: with the clock set back, a number still has one pending verification, and what expired stays so',
     'R12: right until the last millisecond, expired from it on, with nothing swept',
     'an expired one makes room for a new one',
+    NOT_APPROVED,
   ],
   'verify store: not-consumed': [
     R4,
@@ -99,6 +134,16 @@ const EXPECTED: Record<string, readonly string[]> = {
     'latest and latestApproved look at one number of one service',
     'the situation of a number: what is pending, else what was last, and the newest approval over all',
   ],
+  'verify store: look-then-approve': [APPROVALS],
+  'verify store: approves-ended': [NOT_APPROVED],
+  'verify store: locked-for-ever': [LOCKED],
+  'verify store: approves-in-time': [LOCKED],
+  'verify store: guess-kept': [APPROVALS, NEWEST_BACK, LOCKED],
+  'verify store: budget-freed': [APPROVALS, NEWEST_BACK],
+  'verify store: oldest-back': [NEWEST_BACK],
+  'verify store: needs-a-budget': ['a number without a budget gets none back'],
+  'verify store: never-early': [EARLY],
+  'verify store: early-is-free': [EARLY],
   'counters: right': [],
   'counters: get-then-set': ['R21: of 1,000 concurrent hits at a limit of 5, exactly 5 pass', SINCE],
   'counters: fixed-windows': [
@@ -109,21 +154,37 @@ const EXPECTED: Record<string, readonly string[]> = {
   ],
   'counters: partial-take': ['a refused take counts on no counter, whichever refused'],
   'messaging store: right': [],
-  'messaging store: settled-by-anyone': [F21_LATE],
-  'messaging store: settled-twice': [SETTLED],
-  'messaging store: always-settled': ['a send that was never recorded cannot be settled', F21_LATE, SETTLED],
-  'messaging store: lease-not-seen': [F17, F21_RETAKE, RENEWED],
-  'messaging store: look-then-take': [F21_RETAKE],
-  'messaging store: settled-retaken': [SETTLED],
-  'messaging store: one-fence': [F17, F21_LATE, RENEWED],
+  'messaging store: settled-by-anyone': [F21_LATE, LOST],
+  'messaging store: settled-twice': [SETTLED, LOST],
+  'messaging store: always-settled': [
+    'a send that was never recorded cannot be settled',
+    F21_LATE,
+    SETTLED,
+    LOST,
+  ],
+  'messaging store: lost-for-ever': [LOST],
+  'messaging store: price-taken-away': [PLANNED],
+  'messaging store: price-as-planned': [PLANNED],
+  'messaging store: sender-forgotten': [RECORDED, PLANNED, F17],
+  'messaging store: lease-not-seen': [F17, F21_RETAKE, RENEWED, WATCHED, RENEWED_WATCH],
+  'messaging store: look-then-take': [F21_RETAKE, WATCHED],
+  'messaging store: settled-retaken': [SETTLED, RENEWED_WATCH],
+  'messaging store: never-watched': [WATCHED, RELEASED, RENEWED_WATCH, LOST],
+  // Whoever retakes has the turn of the one before, so the tests that go on with it have no other.
+  'messaging store: one-fence': [F17, F21_LATE, RENEWED, WATCHED, RELEASED, RENEWED_WATCH, LOST],
   'messaging store: renewed-by-anyone': [RENEWED],
-  'messaging store: never-renewed': [RENEWED],
+  'messaging store: never-renewed': [RENEWED, RENEWED_WATCH],
+  'messaging store: renewal-shortens': [RENEWED_WATCH],
+  'messaging store: renewal-begins': [RENEWED_WATCH],
+  'messaging store: released-by-anyone': [RELEASED],
+  'messaging store: never-released': [WATCHED, RELEASED],
   'messaging store: any-service': [OWN_SERVICE],
   'messaging store: lists-any-service': [OWN_SERVICE],
-  'messaging store: newest-first': [OLDEST_FIRST],
+  'messaging store: newest-first': [PLANNED, OLDEST_FIRST],
   // Without its first send there is nothing to settle, renew or retake.
   'messaging store: recorded-later': [
     RECORDED,
+    PLANNED,
     OLDEST_FIRST,
     NO_SEND,
     F17,
@@ -131,8 +192,42 @@ const EXPECTED: Record<string, readonly string[]> = {
     F21_LATE,
     RENEWED,
     SETTLED,
+    RELEASED,
+    RENEWED_WATCH,
+    LOST,
   ],
   'messaging store: recorded-for-nothing': [NO_SEND],
+  'receipts: right': [],
+  'receipts: goes-back': [ORDER, ONE_NEWS, ALL_AT_ONCE, DUE, PRICE],
+  'receipts: look-then-tell': [ONE_NEWS],
+  'receipts: history-of-one': [ORDER, ALL_AT_ONCE, PRICE],
+  'receipts: verifications-only': ['a message’s send is told of like a verification’s'],
+  'receipts: all-of-one-owner': [RIGHT_ONE],
+  'receipts: first-of-several': [LAST_OF_REF],
+  'receipts: any-provider': [KEPT_ONCE, OTHER_PROVIDER],
+  'receipts: any-provider-by-our-id': [OTHER_PROVIDER],
+  'receipts: not-kept': [EARLY_RECEIPT, KEPT_ONCE, TEN_MINUTES, BEHIND, OWN_ID_WAITS],
+  'receipts: waits-for-ever': [TEN_MINUTES],
+  'receipts: never-swept': [KEPT_ONCE, TEN_MINUTES],
+  'receipts: waits-on': [KEPT_ONCE],
+  'receipts: reason-not-kept': [KEPT_ONCE],
+  'receipts: oldest-only': [BEHIND],
+  'receipts: not-by-our-id': [ALL_AT_ONCE, OWN_ID, OWN_ID_WAITS],
+  'receipts: by-our-id-always': [OWN_ID_WAITS],
+  'receipts: ref-not-taken': [ALL_AT_ONCE, OWN_ID, OWN_ID_WAITS],
+  'receipts: watched-on': [EARLY_RECEIPT, ENDS_WATCH],
+  'receipts: watch-ends-early': [ENDS_WATCH],
+  'receipts: not-due': [DUE],
+  'receipts: unwatched-due': [DUE],
+  'receipts: due-again': [DUE],
+  'receipts: reason-stays': [OWN_ID, WHY],
+  'receipts: code-stays': [OWN_ID, WHY],
+  'receipts: reason-of-any': [OWN_ID, WHY],
+  'receipts: vendors-clock': [WHEN],
+  'receipts: delivered-when-told': [EARLY_RECEIPT, WHEN],
+  'receipts: delivered-when-read': [WHEN],
+  'receipts: price-as-planned': [KEPT_ONCE, PRICE],
+  'receipts: price-too-late': [PRICE],
   'tallies: right': [],
   'tallies: read-then-write': [R10],
   'tallies: last-wins': [ADDED_UP, R10],

@@ -78,7 +78,23 @@ describeWith('postgres', 'sends of a process that died, with three processes on 
     expect(check?.body).toMatchObject({ valid: true, reason: 'approved' })
   })
 
-  test('F18: killed after the vendor had it: at most one message more, with the same code', async () => {
+  test('F18: killed after the vendor had it, which can be asked: no message more', async () => {
+    const doomed = await boot()
+    await boot()
+    await boot()
+    const { body } = await doomed.start(numberOf(6))
+    await vendor.arrivals(1)
+    await doomed.kill()
+    await passLease()
+    await sleep(LOOK_MS)
+    expect(codesOf(vendor)).toEqual([body.preview_code])
+    expect(await sendsOf(body.id ?? '')).toMatchObject([
+      { status: 'accepted', fence: 2, ref: expect.stringMatching(/^SM/) },
+    ])
+  })
+
+  test('F18: killed after the vendor had it, which cannot be asked: one message more, with the same code', async () => {
+    vendor.remembers = false
     const doomed = await boot()
     await boot()
     await boot()

@@ -1,16 +1,29 @@
 import { createServer, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 
-/** A vendor that takes a request and keeps it waiting until it is let go. */
+/** A message as the list of them shows it. */
+type Taken = { readonly to: string; readonly sid: string; readonly date_created: string }
+
+/** A vendor that takes a message and keeps its sender waiting until it is let go. What it has taken can be asked. */
 export class SlowVendor {
   readonly bodies: string[] = []
+  /** False: it does not know what it has taken. */
+  remembers = true
+  readonly #taken: Taken[] = []
   readonly #waiting: ServerResponse[] = []
   readonly #arrived: (() => void)[] = []
   readonly #server: Server = createServer((request, response) => {
+    if (request.method === 'GET') return this.#list(request.url ?? '', response)
     const chunks: Buffer[] = []
     request.on('data', (chunk: Buffer) => chunks.push(chunk))
     request.on('end', () => {
-      this.bodies.push(Buffer.concat(chunks).toString())
+      const body = Buffer.concat(chunks).toString()
+      this.bodies.push(body)
+      this.#taken.push({
+        to: new URLSearchParams(body).get('To') ?? '',
+        sid: sidOf(this.#taken.length),
+        date_created: new Date().toUTCString(),
+      })
       this.#waiting.push(response)
       for (const tell of this.#arrived.splice(0)) tell()
     })
@@ -54,8 +67,18 @@ export class SlowVendor {
     }
   }
 
+  #list(url: string, response: ServerResponse): void {
+    const to = new URL(url, 'http://vendor').searchParams.get('To')
+    response.writeHead(this.remembers ? 200 : 503, { 'content-type': 'application/json' })
+    response.end(JSON.stringify({ messages: this.#taken.filter((taken) => taken.to === to) }))
+  }
+
   close(): void {
     this.#server.closeAllConnections()
     this.#server.close()
   }
+}
+
+function sidOf(n: number): string {
+  return `SM${n.toString(16).padStart(32, '0')}`
 }

@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { migrateMongo, mongoSchema, openMongo } from '../../src/stores/mongo/store.ts'
 import type { Store } from '../../src/stores/store.ts'
 import type { Draft } from '../../src/verify/store.ts'
+import { planned } from '../conformance/planned.ts'
 import { draft } from '../conformance/verify-store.ts'
 import { FakeClock } from '../fake-clock.ts'
 import { describeWith, type Fresh, freshMongo } from '../helpers/services.ts'
@@ -59,7 +60,8 @@ describeWith('mongodb', 'what MongoDB keeps', () => {
   })
 
   test('R12: TTL indexes lie over all that has an end, and nothing waits for them', async () => {
-    for (const name of ['verifications', 'messages', 'counters', 'guess_budgets', 'claims', 'tallies']) {
+    const ending = ['verifications', 'messages', 'counters', 'guess_budgets', 'claims', 'receipts', 'tallies']
+    for (const name of ending) {
       const indexes = await db.collection(name).indexes()
       const expiry = indexes.find(({ key }) => 'purge_at' in key)
       expect(expiry, name).toMatchObject({ key: { purge_at: 1 }, expireAfterSeconds: 0 })
@@ -67,6 +69,11 @@ describeWith('mongodb', 'what MongoDB keeps', () => {
     expect(await db.collection('verifications').indexes()).toContainEqual(
       expect.objectContaining({ key: { slot: 1 }, unique: true }),
     )
+    for (const key of [{ 'send_log.ref': 1 }, { 'send_log.lost': 1 }]) {
+      expect(await db.collection('verifications').indexes()).toContainEqual(
+        expect.objectContaining({ key, sparse: true }),
+      )
+    }
   })
 
   test('sweep deletes what is past its retention, and only that', async () => {
@@ -80,7 +87,7 @@ describeWith('mongodb', 'what MongoDB keeps', () => {
         template: null,
         segments: 1,
       },
-      { id: 'snd_1', provider: 'test', channel: 'sms' },
+      planned(),
     )
     await guess(old.id)
     await store.counters.take([FIVE])

@@ -3,6 +3,7 @@ import { afterAll, beforeAll } from 'vitest'
 import { openMongo } from '../../src/stores/mongo/store.ts'
 import { describeCounters } from '../conformance/counters.ts'
 import { describeMessagingStore } from '../conformance/messaging-store.ts'
+import { describeReceipts } from '../conformance/receipts.ts'
 import { describeTallies } from '../conformance/tallies.ts'
 import { describeVerifyStore } from '../conformance/verify-store.ts'
 import type { FakeClock } from '../fake-clock.ts'
@@ -44,6 +45,8 @@ describeWith('mongodb', 'mongodb', () => {
   })
 
   describeMessagingStore('mongodb', openEmpty)
+
+  describeReceipts('mongodb', openEmpty)
 
   describeTallies('mongodb', openEmpty)
 

@@ -4,6 +4,7 @@ import { openPostgres } from '../../src/stores/postgres/store.ts'
 import { describeChargedOpening } from '../conformance/charged-opening.ts'
 import { describeCounters } from '../conformance/counters.ts'
 import { describeMessagingStore } from '../conformance/messaging-store.ts'
+import { describeReceipts } from '../conformance/receipts.ts'
 import { describeTallies } from '../conformance/tallies.ts'
 import { describeVerifyStore } from '../conformance/verify-store.ts'
 import type { FakeClock } from '../fake-clock.ts'
@@ -25,7 +26,7 @@ describeWith('postgres', 'postgres', () => {
     await sql`
       TRUNCATE countersign.verifications, countersign.guess_budgets, countersign.counters, countersign.sends,
         countersign.messages, countersign.claims, countersign.api_keys, countersign.tallies,
-        countersign.leases`
+        countersign.leases, countersign.receipts`
     await sql.end()
   }
 
@@ -52,6 +53,12 @@ describeWith('postgres', 'postgres', () => {
     })
 
     describeMessagingStore(name, async (clock) => {
+      const store = await open(clock, prepare)
+      await empty()
+      return store
+    })
+
+    describeReceipts(name, async (clock) => {
       const store = await open(clock, prepare)
       await empty()
       return store

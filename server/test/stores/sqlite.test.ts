@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { openSqlite } from '../../src/stores/sqlite/store.ts'
 import { describeMessagingStore } from '../conformance/messaging-store.ts'
+import { describeReceipts } from '../conformance/receipts.ts'
 import { describeTallies } from '../conformance/tallies.ts'
 import { describeVerifyStore } from '../conformance/verify-store.ts'
 
@@ -26,6 +27,10 @@ describeVerifyStore('sqlite', async (clock) => {
 })
 
 describeMessagingStore('sqlite', async (clock) =>
+  openSqlite({ path: ':memory:', synchronous: 'normal', retentionDays: 30, clock }),
+)
+
+describeReceipts('sqlite', async (clock) =>
   openSqlite({ path: ':memory:', synchronous: 'normal', retentionDays: 30, clock }),
 )
 

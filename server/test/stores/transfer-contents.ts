@@ -3,6 +3,7 @@ import type { SendOutcome } from '../../src/messaging/store.ts'
 import { makeId } from '../../src/primitives/ids.ts'
 import type { Store } from '../../src/stores/store.ts'
 import type { Draft } from '../../src/verify/store.ts'
+import { planned as plannedOf } from '../conformance/planned.ts'
 import { draft } from '../conformance/verify-store.ts'
 import type { FakeClock } from '../fake-clock.ts'
 
@@ -36,6 +37,7 @@ const ACCEPTED: SendOutcome = {
   ref: 'SM1',
   vendorCode: null,
   price: { amount: '0.0079', currency: 'USD' },
+  watchSeconds: null,
 }
 const REFUSED: SendOutcome = {
   status: 'refused',
@@ -43,7 +45,9 @@ const REFUSED: SendOutcome = {
   ref: null,
   vendorCode: '20429',
   price: null,
+  watchSeconds: null,
 }
+const UNKNOWN: SendOutcome = { ...REFUSED, status: 'unknown', error: 'unknown', vendorCode: null }
 
 export type Fate = keyof typeof TO
 
@@ -54,10 +58,13 @@ export type Made = {
   readonly keys: readonly { readonly id: string; readonly hash: string }[]
   /** Sends that a process left when it died. */
   readonly left: readonly string[]
+  /** A send that was delivered, by its ref, one whose answer was lost, and one that a receipt waits for. */
+  readonly told: { readonly ref: string; readonly lost: string; readonly early: string }
 }
 
 let sendNumber = 0
-export const planned = () => ({ id: `snd_${++sendNumber}`, provider: 'twilio', channel: 'sms' as const })
+export const planned = () =>
+  plannedOf({ id: `snd_${++sendNumber}`, cause: 'resend', price: { amount: '0.01', currency: 'EUR' } })
 
 /** Judges a guess; gives its reason. */
 export async function guess(store: Store, id: string, digest = WRONG): Promise<string | undefined> {
@@ -154,11 +161,33 @@ export async function fill(store: Store, clock: FakeClock): Promise<Made> {
   await guess(store, ids.late)
   left.push(`snd_${sendNumber}`)
 
+  // One that was delivered, one that was not, and one whose answer was lost.
+  const told = { ref: 'SMtold', lost: '', early: third.id }
+  for (const [ref, outcome] of [
+    [told.ref, ACCEPTED],
+    ['SMundelivered', ACCEPTED],
+    [null, UNKNOWN],
+  ] as const) {
+    const send = planned()
+    await messaging.recordSend(ids.approved, send)
+    const watched = { ...outcome, ref, watchSeconds: ref === null ? 3600 : null }
+    await messaging.settleSend({ owner: ids.approved, id: send.id, fence: 1 }, watched)
+    if (ref === null) told.lost = send.id
+  }
+  const price = { amount: '0.0083', currency: 'USD' }
+  const lost = { progress: 'undelivered', why: 'blocked', code: '30007' } as const
+  await messaging.tell('twilio', { ref: told.ref, progress: 'sent' })
+  await messaging.tell('twilio', { ref: told.ref, progress: 'delivered', price })
+  await messaging.tell('twilio', { ref: 'SMundelivered', ...lost })
+  // Two that wait for their sends.
+  await messaging.tell('twilio', { ref: 'SMearly', send: third.id, at: clock.now() - 5, price, ...lost })
+  await messaging.tell('twilio', { ref: 'SMnever', progress: 'delivered' })
+
   // Two in one millisecond, one of which came to nothing.
   for (let n = 0; n < 3; n++) await store.counters.take([FIVE])
   const given = await store.counters.take([FIVE, GIVEN])
   if (given.ok) await store.counters.give(given)
-  return { ids, messages, keys, left }
+  return { ids, messages, keys, left, told }
 }
 
 /** All that a server tells of what it keeps. */

@@ -23,7 +23,8 @@ const NOT_MOVED = {
 const DERIVED: Readonly<Record<string, readonly string[]>> = {
   verifications: ['claim_key', 'guessed_at', 'guesses_left', 'purge_at', 'send_log', 'sends_left', 'slot'],
   messages: ['purge_at', 'send_log'],
-  sends: [],
+  sends: ['lost'],
+  receipts: ['purge_at'],
   counters: ['held', 'purge_at'],
   guess_budgets: ['held', 'purge_at'],
   claims: ['made_at', 'purge_at'],
@@ -33,6 +34,7 @@ const DERIVED: Readonly<Record<string, readonly string[]>> = {
 const ELSEWHERE: Readonly<Record<string, readonly string[]>> = {
   counters: ['expires_at'],
   guess_budgets: ['expires_at'],
+  receipts: ['expires_at'],
   sends: ['owner', 'seq'],
 }
 

@@ -70,7 +70,7 @@ function describePair(from: Kind, to: Kind): void {
     const rows = await rowsOf(source)
     // A guess that was right leaves an empty budget in MongoDB.
     const budgets = from === 'mongodb' ? 5 : 4
-    expect(Object.values(rows).map((all) => all.length)).toEqual([2, 12, 5, 11, budgets, 2, 4])
+    expect(Object.values(rows).map((all) => all.length)).toEqual([2, 12, 5, 14, 2, budgets, 2, 4])
     expect(await rowsOf(target)).toEqual(rows)
     const back = await makePlace(from)
     await moved(target, back)
@@ -113,9 +113,38 @@ function describePair(from: Kind, to: Kind): void {
     expect(await store.messaging.retakeSends(20)).toEqual([])
     const [mine] = retaken
     if (!mine) throw new Error('nothing was retaken')
-    const outcome = { status: 'accepted', error: null, ref: 'SM2', vendorCode: null, price: null } as const
+    const outcome = {
+      status: 'accepted',
+      error: null,
+      ref: 'SM2',
+      vendorCode: null,
+      price: null,
+      watchSeconds: null,
+    } as const
     expect(await store.messaging.settleSend({ ...mine, fence: 1 }, outcome)).toBe(false)
     expect(await store.messaging.settleSend(mine, outcome)).toBe(true)
+  })
+
+  test('receipts go on where they were: ranks, watches, and those that wait', async () => {
+    const { ref, lost, early } = made.told
+    const { messaging } = store
+    expect(await messaging.tell('twilio', { ref, progress: 'delivered' })).toMatchObject({ state: 'old' })
+    expect(await messaging.tell('twilio', { ref, progress: 'read' })).toMatchObject({
+      state: 'news',
+      send: { history: [{ status: 'sent' }, { status: 'delivered' }, { status: 'read' }] },
+    })
+    const settled = { status: 'unknown', error: 'unknown', ref: null, vendorCode: null, price: null } as const
+    const held = { owner: made.ids.sent, id: early, fence: 1 }
+    expect(await messaging.settleSend(held, { ...settled, watchSeconds: null })).toBe(true)
+    expect(await messaging.tellWaiting(10)).toMatchObject([
+      { id: early, status: 'undelivered', ref: 'SMearly', vendorCode: '30007', price: { amount: '0.0083' } },
+    ])
+    clock.advance(3600)
+    expect((await messaging.retakeSends(20)).map(({ id }) => id)).toContain(lost)
+    expect(await messaging.tell('twilio', { ref: 'SMlost', send: lost, progress: 'sent' })).toMatchObject({
+      state: 'news',
+      send: { id: lost, ref: 'SMlost', error: null },
+    })
   })
 
   test('a new send comes after those that were moved, and is moved on after them', async () => {
@@ -165,7 +194,7 @@ function describePair(from: Kind, to: Kind): void {
     await store.sweep()
     await store.close()
     const rows = await rowsOf(target)
-    expect(Object.values(rows).map((all) => all.length)).toEqual([2, 0, 0, 0, 0, 0, 0])
+    expect(Object.values(rows).map((all) => all.length)).toEqual([2, 0, 0, 0, 0, 0, 0, 0])
   })
 }
 
@@ -204,7 +233,7 @@ describe('what belongs to nothing', () => {
     file.close()
     expect(await moved(source, target)).toMatchObject({ ownerless: 3 })
     const rows = await rowsOf(target)
-    expect(rows['sends']?.length).toBe(8)
+    expect(rows['sends']?.length).toBe(11)
   })
 })
 
@@ -250,11 +279,19 @@ describeWith('mongodb', 'moving out of and into MongoDB', () => {
     const [source, target] = way === 'into' ? [file, mongo] : [mongo, file]
     await filled(source)
     const { rows } = await moved(source, target, { afterEachPage: expire })
-    expect(rows).toBe(way === 'into' ? 40 : 41)
+    expect(rows).toBe(way === 'into' ? 45 : 46)
     // And then again.
-    for (const name of ['verifications', 'messages', 'counters', 'guess_budgets', 'claims', 'tallies'])
+    for (const name of [
+      'verifications',
+      'messages',
+      'counters',
+      'guess_budgets',
+      'claims',
+      'receipts',
+      'tallies',
+    ])
       expect(await hasExpiry(name), name).toBe(true)
-    expect(await expire()).toBe(way === 'into' ? 27 : 28)
+    expect(await expire()).toBe(way === 'into' ? 29 : 30)
   })
 
   test('a database that is refused, or whose move was cut off, is as safe as before', async () => {
@@ -322,7 +359,7 @@ describeWith('mongodb', 'moving out of and into MongoDB', () => {
     await rows.write(sends, [one, two])
     await rows.write(sends, [one])
     expect(await rows.find(sends, [ids.sent])).toEqual([one, two, third])
-    expect(await rows.count(sends)).toBe(11)
+    expect(await rows.count(sends)).toBe(14)
     await rows.close()
   })
 

@@ -54,6 +54,7 @@ export function sendMessage(app: App, services: Services): void {
     const sent = services.messenger.send({
       service: request.access.key.service,
       to: phone.e164,
+      country: phone.country,
       channel,
       body,
       template: template ?? null,

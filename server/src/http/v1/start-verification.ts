@@ -1,6 +1,6 @@
 import { Type } from 'typebox'
 import { maskPhone } from '../../primitives/phone.ts'
-import type { Started } from '../../verify/starts.ts'
+import type { Started } from '../../verify/code-delivery.ts'
 import { callerOf } from '../access.ts'
 import type { App } from '../app.ts'
 import {

@@ -1,7 +1,15 @@
 import { type Collection, type Db, MongoServerError } from 'mongodb'
 
 /** Collections whose documents have an end, in `purge_at`. */
-const COLLECTIONS = ['verifications', 'messages', 'counters', 'guess_budgets', 'claims', 'tallies']
+const COLLECTIONS = [
+  'verifications',
+  'messages',
+  'counters',
+  'guess_budgets',
+  'claims',
+  'receipts',
+  'tallies',
+]
 
 /**
  * Lets the server delete by itself what is past its time; one that cannot gets an index that `sweep` finds it with.

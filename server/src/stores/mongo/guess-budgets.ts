@@ -43,6 +43,11 @@ export class GuessBudgets {
     return wasWrong ? this.#logs.keep([phone], hit) : this.#logs.remove([phone], hit)
   }
 
+  /** Takes the newest wrong guess back, which was right after all. */
+  giveBack(phone: string): Promise<void> {
+    return this.#logs.removeNewest(phone)
+  }
+
   async state(step: Step, phone: string, rule: Rule): Promise<{ remaining: number; resetsAt: number }> {
     const { hits } = await this.#read(step, phone)
     const now = this.#clock.now()

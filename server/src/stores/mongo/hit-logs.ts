@@ -107,6 +107,21 @@ export class HitLogs {
     return this.#pull(keys, { held: hit, hits: hit })
   }
 
+  /** Takes out the newest hit that stays for good, if there is one. */
+  async removeNewest(key: string): Promise<void> {
+    for (;;) {
+      const log = await this.#collection.findOne({ _id: key })
+      const hit = log?.hits.find((one) => log.held?.includes(one) !== true)
+      if (hit === undefined) return
+      const { matchedCount } = await this.#collection.updateOne(
+        { _id: key, hits: hit },
+        { $pull: { hits: hit } },
+      )
+      if (matchedCount === 1) return
+      // Somebody else took that one out meanwhile.
+    }
+  }
+
   /** An update each, because a driver sends the update of one document again when its answer is lost. */
   async #pull(keys: readonly string[], pull: { held: number; hits?: number }): Promise<void> {
     await Promise.all(keys.map((key) => this.#collection.updateOne({ _id: key }, { $pull: pull })))

@@ -1,4 +1,5 @@
 import type { Collection } from 'mongodb'
+import type { Receipt } from '../../messaging/provider.ts'
 import type {
   HeldSend,
   MessageRecord,
@@ -7,16 +8,20 @@ import type {
   RetakenSend,
   Send,
   SendOutcome,
+  Told,
 } from '../../messaging/store.ts'
 import type { Clock } from '../../primitives/clock.ts'
 import { toMessage } from '../rows.ts'
 import type { MongoDatabase, Step } from './database.ts'
+import { MongoReceipts } from './receipts.ts'
 import {
+  changing,
   holding,
   leaseFrom,
   newSend,
   only,
   type Owner,
+  ownersOf,
   readRetaken,
   readSend,
   type SendDocument,
@@ -43,12 +48,14 @@ export class MongoMessaging implements MessagingStore {
   readonly #clock: Clock
   readonly #retentionMs: number
   readonly #messages: Collection<MessageDocument>
+  readonly #receipts: MongoReceipts
 
   constructor(db: MongoDatabase, clock: Clock, retentionDays: number) {
     this.#db = db
     this.#clock = clock
     this.#retentionMs = retentionDays * 86_400_000
     this.#messages = db.collection('messages')
+    this.#receipts = new MongoReceipts(db, clock)
   }
 
   recordSend(owner: string, send: PlannedSend): Promise<void> {
@@ -61,8 +68,10 @@ export class MongoMessaging implements MessagingStore {
 
   settleSend(send: HeldSend, outcome: SendOutcome): Promise<boolean> {
     return this.#db.run(async (step) => {
+      const isOpen = { status: { $in: ['sending' as const, 'unknown' as const] } }
+      const change = settled(send.id, outcome, this.#clock.now())
       const { matchedCount } = await step(() =>
-        this.#owners(send.owner).updateOne(holding(send), { $set: settled(outcome) }, only(send.id)),
+        this.#owners(send.owner).updateOne(holding(send, isOpen), change, only(send.id)),
       )
       return matchedCount === 1
     })
@@ -70,10 +79,13 @@ export class MongoMessaging implements MessagingStore {
 
   renewSends(sends: readonly HeldSend[]): Promise<void> {
     return this.#db.run(async (step) => {
-      const change = { $set: { 'send_log.$[send].lease_until': leaseFrom(this.#clock.now()) } }
+      const leaseUntil = leaseFrom(this.#clock.now())
+      // A watch that ends later than the lease, and one that has ended, stay as they are.
+      const isShorter = { lease_until: { $lt: leaseUntil } }
+      const change = changing({ lease_until: leaseUntil })
       await Promise.all(
         sends.map((send) =>
-          step(() => this.#owners(send.owner).updateOne(holding(send), change, only(send.id))),
+          step(() => this.#owners(send.owner).updateOne(holding(send, isShorter), change, only(send.id))),
         ),
       )
     })
@@ -88,7 +100,8 @@ export class MongoMessaging implements MessagingStore {
           const overdue = await this.#overdue(step, owners, now, limit)
           for (const { owner, send } of overdue) {
             if (taken.length === limit) return taken
-            if (await this.#retake(step, owners, { owner, send, now })) taken.push(readRetaken(owner, send))
+            const retaken = await this.#retake(step, owners, { owner, send, now })
+            if (retaken) taken.push(retaken)
           }
           // Those that others were quicker to take are not overdue any more; there may be more behind them.
           isMore = overdue.length > 0
@@ -96,6 +109,25 @@ export class MongoMessaging implements MessagingStore {
       }
       return taken
     })
+  }
+
+  releaseSend(send: HeldSend): Promise<void> {
+    return this.#db.run(async (step) => {
+      const change = changing({ lease_until: null })
+      await step(() => this.#owners(send.owner).updateOne(holding(send, {}), change, only(send.id)))
+    })
+  }
+
+  tell(provider: string, receipt: Receipt): Promise<Told> {
+    return this.#receipts.tell(provider, receipt)
+  }
+
+  knownRefs(provider: string, refs: readonly string[]): Promise<Set<string>> {
+    return this.#receipts.knownRefs(provider, refs)
+  }
+
+  tellWaiting(limit: number): Promise<Send[]> {
+    return this.#receipts.tellWaiting(limit)
   }
 
   sendsOf(owner: string): Promise<Send[]> {
@@ -167,17 +199,16 @@ export class MongoMessaging implements MessagingStore {
     step: Step,
     owners: Collection<Owner>,
     { owner, send, now }: { owner: string; send: SendDocument; now: number },
-  ): Promise<boolean> {
+  ): Promise<RetakenSend | undefined> {
     const { id, fence, lease_until } = send
-    const overdue = { $elemMatch: { id, fence, lease_until, status: 'sending' as const } }
-    const change = {
-      $inc: { 'send_log.$[send].fence': 1 },
-      $set: { 'send_log.$[send].lease_until': leaseFrom(now) },
-    }
-    const { matchedCount } = await step(() =>
-      owners.updateOne({ _id: owner, send_log: overdue }, change, only(id)),
+    const overdue = { $elemMatch: { id, fence, lease_until } }
+    const change = changing({ lease_until: leaseFrom(now), fence: fence + 1 })
+    const options = { ...only(id), returnDocument: 'after', projection: { send_log: 1 } } as const
+    const found = await step(() =>
+      owners.findOneAndUpdate({ _id: owner, send_log: overdue }, change, options),
     )
-    return matchedCount === 1
+    const taken = found?.send_log.find((one) => one.id === id)
+    return taken && readRetaken(owner, taken)
   }
 
   /** An id tells by its prefix where its document lies. */
@@ -186,7 +217,7 @@ export class MongoMessaging implements MessagingStore {
     return owner.startsWith('msg_') ? messages : verifications
   }
 
-  #allOwners(): readonly [verifications: Collection<Owner>, messages: Collection<Owner>] {
-    return [this.#db.collection<Owner>('verifications'), this.#db.collection<Owner>('messages')]
+  #allOwners() {
+    return ownersOf(this.#db)
   }
 }

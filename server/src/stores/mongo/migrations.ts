@@ -24,8 +24,13 @@ const MIGRATIONS: readonly ((db: Db) => Promise<void>)[] = [
     await db.collection('messages').createIndex({ service: 1, _id: -1 })
     await db.collection('api_keys').createIndex({ hash: 1 }, { unique: true })
     for (const name of ['verifications', 'messages']) {
-      await db.collection(name).createIndex({ 'send_log.lease_until': 1 })
+      const owners = db.collection(name)
+      await owners.createIndex({ 'send_log.lease_until': 1 })
+      // Receipts find their send by these, which only some sends have.
+      await owners.createIndex({ 'send_log.ref': 1 }, { sparse: true })
+      await owners.createIndex({ 'send_log.lost': 1 }, { sparse: true })
     }
+    await db.collection('receipts').createIndex({ tried_at: 1 })
     await createExpiry(db)
   },
 ]

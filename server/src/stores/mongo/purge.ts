@@ -35,6 +35,7 @@ export class MongoPurge {
       await this.#drain('counters', isPast),
       await this.#drain('guess_budgets', isPast),
       await this.#drain('claims', isPast),
+      await this.#drain('receipts', isPast),
       await this.#drain('tallies', isPast),
     ]
     return deleted.reduce((sum, count) => sum + count, 0)

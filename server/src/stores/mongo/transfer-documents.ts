@@ -9,9 +9,10 @@ import { slotOf } from './verification-documents.ts'
  */
 export function toDocument(table: Table, row: TransferRow, retentionMs: number): Document {
   const [key = ''] = table.key
-  const { [key]: _id, ...columns } = Object.fromEntries(
+  const { [key]: id, ...columns } = Object.fromEntries(
     Object.entries(table.columns).map(([name, kind]) => [name, kept(kind, row[name] ?? null)]),
   )
+  const _id = table.key.length === 1 ? id : idOf(table.key.map((name) => row[name] ?? ''))
   const at = (name: string) => Number(row[name])
   switch (table.name) {
     case 'verifications': {
@@ -34,6 +35,10 @@ export function toDocument(table: Table, row: TransferRow, retentionMs: number):
     case 'counters':
     case 'guess_budgets':
       return { _id, hits: columns['hits'], purge_at: new Date(at('expires_at')) }
+    case 'receipts': {
+      const { expires_at: _, ...word } = columns
+      return { _id, [key]: id, ...word, purge_at: new Date(at('expires_at')) }
+    }
     case 'claims':
       // Of the verifications that are moved in, none has the key of a claim, so none is too old for this one.
       return { _id, ...columns, made_at: 0, purge_at: new Date(at('expires_at')) }
@@ -44,10 +49,13 @@ export function toDocument(table: Table, row: TransferRow, retentionMs: number):
 
 /** The row that a document is for another database. */
 export function toRow(table: Table, document: Document): TransferRow {
-  const [key = ''] = table.key
   const { _id, ...rest } = { ...document, ...ended(table, document), ...expiry(document) }
   const columns = Object.entries(table.columns).map(([name, kind]) => [name, told(kind, rest[name])])
-  return toTransferRow(table, { ...Object.fromEntries(columns), [key]: _id })
+  const [key = '', ...others] = table.key
+  return toTransferRow(table, {
+    ...Object.fromEntries(columns),
+    ...(others.length === 0 ? { [key]: _id } : {}),
+  })
 }
 
 /** The places of an owner's sends, in their order. */
@@ -56,21 +64,25 @@ export function toSendRows(table: Table, owner: Document): readonly TransferRow[
   return (owner['send_log'] as readonly SendDocument[]).map((send) => {
     const { moved } = send
     last = moved?.seq ?? last + 1
-    const leaseUntil = send.lease_until ?? moved?.lease_until ?? null
-    return toTransferRow(table, { ...send, owner: owner['_id'], seq: last, lease_until: leaseUntil })
+    return toTransferRow(table, { ...send, owner: owner['_id'], seq: last })
   })
 }
 
 /** A send inside its owner. */
 export function toSendDocument(row: TransferRow): Document {
-  const { owner: _owner, seq, lease_until: leaseUntil, ...columns } = row
-  // A lease that has a time is one that runs out; elsewhere a settled send keeps the last one it had.
-  const isSending = row['status'] === 'sending'
+  const { owner: _owner, seq, ref = null, ...columns } = row
+  const isLost = row['status'] === 'unknown' || row['status'] === 'refused'
   return {
     ...columns,
-    lease_until: isSending ? leaseUntil : null,
-    moved: { seq, lease_until: isSending ? null : leaseUntil },
+    ...(ref === null ? {} : { ref }),
+    ...(isLost ? { lost: row['id'] } : {}),
+    moved: { seq },
   }
+}
+
+/** The id of a document whose key is several columns, of their values. */
+export function idOf(values: readonly (string | number)[]): string {
+  return JSON.stringify(values)
 }
 
 /** How a verification has ended that has no guess left, whether or not somebody has written it down. */

@@ -5,7 +5,7 @@ import { reasonOf } from './errors.ts'
 import { createExpiry, dropExpiry } from './expiry.ts'
 import { beginMove, endMove, movingFrom } from './moves.ts'
 import type { Owner } from './sends.ts'
-import { toDocument, toRow, toSendDocument, toSendRows } from './transfer-documents.ts'
+import { idOf, toDocument, toRow, toSendDocument, toSendRows } from './transfer-documents.ts'
 
 type Kept = Document & { _id: string }
 
@@ -51,7 +51,8 @@ class MongoTransfer implements TransferStore {
     return told(async () => {
       await this.#keepAll()
       if (table.owners !== undefined) return this.#readSends(table, after, limit)
-      const wanted = after === undefined ? {} : { _id: { $gt: String(after[0]) } }
+      const wanted =
+        after === undefined ? {} : { _id: { $gt: after.length === 1 ? String(after[0]) : idOf(after) } }
       const options = { projection: WITHOUT_SENDS, sort: { _id: 1 }, limit, batchSize: limit + 1 } as const
       const found = await this.#collection(table.name).find(wanted, options).toArray()
       return this.#rows(table, found)
@@ -63,8 +64,10 @@ class MongoTransfer implements TransferStore {
       const wanted = { _id: { $in: [...firsts] } }
       const batchSize = firsts.length + 1
       if (table.owners === undefined) {
+        const [key = '', ...others] = table.key
+        const filter = others.length === 0 ? wanted : { [key]: wanted._id }
         const options = { projection: WITHOUT_SENDS, batchSize }
-        return this.#rows(table, await this.#collection(table.name).find(wanted, options).toArray())
+        return this.#rows(table, await this.#collection(table.name).find(filter, options).toArray())
       }
       const found: TransferRow[] = []
       for (const owners of this.#owners()) {

@@ -97,9 +97,9 @@ export class MongoVerifications implements VerifyStore {
 
   resend(
     id: string,
-    again: { channel: Channel; cooldownSeconds: number; send?: PlannedSend },
+    again: { channel: Channel; cooldownSeconds: number; send?: PlannedSend; early?: boolean },
   ): Promise<{ refused: ResendRefusal | null; verification: Verification }> {
-    const { channel, cooldownSeconds, send } = again
+    const { channel, cooldownSeconds, send, early = false } = again
     return this.#db.run(async (step) => {
       const now = this.#clock.now()
       const counted = send && {
@@ -107,9 +107,10 @@ export class MongoVerifications implements VerifyStore {
         $push: { send_log: newSend(send, now) },
       }
       const resendAt = send ? { resend_at: now + cooldownSeconds * 1000 } : {}
+      const isCool = early ? {} : { resend_at: { $lte: now } }
       const resent = await step(() =>
         this.#collection.findOneAndUpdate(
-          { ...pendingAt(id, now), sends_left: { $gt: 0 }, resend_at: { $lte: now } },
+          { ...pendingAt(id, now), sends_left: { $gt: 0 }, ...isCool },
           { ...counted, $set: { channel, ...resendAt } },
           { returnDocument: 'after', projection: WITHOUT_DIGEST },
         ),
@@ -138,6 +139,24 @@ export class MongoVerifications implements VerifyStore {
 
   judge(guess: Guess): Promise<Verdict | undefined> {
     return this.#judge.judge(guess)
+  }
+
+  approve(id: string): Promise<{ approved: boolean; verification: Verification }> {
+    return this.#db.run(async (step) => {
+      // Its guess was judged in time, so nothing is asked about the time now; what was met as expired has ended.
+      const isOpen = { _id: id, status: { $in: ['pending', 'locked'] as Status[] } }
+      const approved = await step(() =>
+        this.#collection.findOneAndUpdate(
+          isOpen,
+          { $set: endAs(id, 'approved', this.#clock.now()) },
+          { returnDocument: 'after', projection: WITHOUT_DIGEST },
+        ),
+      )
+      if (!approved) return { approved: false, verification: await this.#mustFind(step, id) }
+      // Another document, so whoever dies in between has spent the guess.
+      await this.#db.tidy(() => this.#budgets.giveBack(approved.phone))
+      return { approved: true, verification: this.#read(approved) }
+    })
   }
 
   find(id: string): Promise<Verification | undefined> {

@@ -2,9 +2,9 @@
  * The verbs that take more than one look at the data. Each is one statement for the server and one transaction: it
  * locks what it decides about, and reads the clock after it has the locks.
  *
- * `open` and `judge` decide for many callers at once (see batches.ts), as JSON in and JSON out. They take all their
+ * `open`, `judge` and `tell` decide for many callers at once (see batches.ts), as JSON in and JSON out. They take all their
  * locks before they decide anything, tables and rows in one order, so that two of them never wait for each other:
- * counters by key, then verifications by id, then budgets by number.
+ * counters by key, then verifications by id, then budgets by number; and sends by owner, then receipts by what they say.
  *
  * While a new version is rolled out, servers of two versions call them at once. So a function that has been released
  * keeps its meaning: a verb that changes gets a new function, and the old one goes with the version after.
@@ -125,6 +125,13 @@ CREATE FUNCTION countersign.told(v countersign.verifications) RETURNS json LANGU
     'decided_at', v.decided_at, 'nonce', v.nonce, 'metadata', v.metadata)
 $$;
 
+CREATE FUNCTION countersign.told_send(s countersign.sends) RETURNS json LANGUAGE sql STABLE AS $$
+  SELECT json_build_object('id', s.id, 'owner', s.owner, 'provider', s.provider, 'channel', s.channel,
+    'sender', s.sender, 'country', s.country, 'cause', s.cause, 'status', s.status, 'error', s.error,
+    'vendor_code', s.vendor_code, 'ref', s.ref, 'at', s.at, 'delivered_at', s.delivered_at, 'price', s.price,
+    'currency', s.currency, 'history', s.history)
+$$;
+
 -- Opens verifications, each complete with its send and its claim, and takes a hit on every counter of each; or tells
 -- which rule refuses, or what is pending already ("current"). The newest approval of a number ends what the rule at
 -- "waits" counts.
@@ -195,7 +202,8 @@ BEGIN
   FOR d IN SELECT * FROM json_to_recordset(p_drafts) AS o (n int, id text, service text, phone text, country text,
     channel text, purpose text, locale text, status text, key_id text, digest bytea, code_length int, guesses_max int,
     sends_max int, ttl_ms bigint, cooldown_ms bigint, nonce text, metadata text, decision text, send_id text,
-    send_provider text, lease_ms bigint, claim text, keys text[], sizes int[], lives bigint[], places int[],
+    send_provider text, send_channel text, send_sender text, send_country text, send_cause text, send_price text,
+    send_currency text, lease_ms bigint, claim text, keys text[], sizes int[], lives bigint[], places int[],
     limits int[], windows bigint[], waits int)
     WHERE o.n = ANY (rest) ORDER BY o.phone, o.service, o.purpose, o.n
   LOOP
@@ -239,8 +247,10 @@ BEGIN
         PERFORM countersign.hit(d.keys, d.sizes, d.lives, at);
       END IF;
       IF d.send_id IS NOT NULL THEN
-        INSERT INTO countersign.sends (owner, id, provider, channel, status, at, lease_until)
-          VALUES (d.id, d.send_id, d.send_provider, d.channel, 'sending', at, at + d.lease_ms);
+        INSERT INTO countersign.sends (owner, id, provider, channel, sender, country, cause, price, currency, status,
+            at, lease_until)
+          VALUES (d.id, d.send_id, d.send_provider, d.send_channel, d.send_sender, d.send_country, d.send_cause,
+            d.send_price, d.send_currency, 'sending', at, at + d.lease_ms);
       END IF;
       IF d.claim IS NOT NULL THEN
         UPDATE countersign.claims SET verification_id = d.id WHERE key = d.claim;
@@ -338,24 +348,123 @@ BEGIN
       verdict := CASE WHEN is_right THEN 'approved' ELSE 'wrong_code' END;
     END IF;
     verification := countersign.told(v);
-    sends := (SELECT json_agg(json_build_object('id', s.id, 'owner', s.owner, 'provider', s.provider,
-      'channel', s.channel, 'status', s.status, 'error', s.error, 'at', s.at, 'delivered_at', s.delivered_at,
-      'price', s.price, 'currency', s.currency) ORDER BY s.seq) FROM countersign.sends AS s WHERE s.owner = g.id);
+    sends := (SELECT json_agg(countersign.told_send(s) ORDER BY s.seq) FROM countersign.sends AS s
+      WHERE s.owner = g.id);
     RETURN NEXT;
   END LOOP;
   PERFORM countersign.in_time(coalesce(p_now, countersign.now_ms()), p_until);
 END $$;
 
 -- Keeps what became of sends, of whoever holds them still: its places are returned.
-CREATE FUNCTION countersign.settle(p_sends json) RETURNS SETOF int LANGUAGE sql SET enable_seqscan = off AS $$
+CREATE FUNCTION countersign.settle(p_sends json, p_now bigint) RETURNS SETOF int LANGUAGE sql SET enable_seqscan = off
+AS $$
   UPDATE countersign.sends AS s
-    SET status = o.status, error = o.error, vendor_code = o.vendor_code, ref = o.ref, price = o.price,
-      currency = o.currency
+    SET status = o.status, error = o.error, vendor_code = o.vendor_code, ref = o.ref,
+      price = coalesce(o.price, s.price), currency = coalesce(o.currency, s.currency),
+      lease_until = coalesce(p_now, countersign.now_ms()) + o.watch_ms
     FROM json_to_recordset(p_sends) AS o (n int, owner text, id text, fence int, status text, error text,
-      vendor_code text, ref text, price text, currency text)
-    WHERE s.owner = o.owner AND s.id = o.id AND s.fence = o.fence AND s.status = 'sending'
+      vendor_code text, ref text, price text, currency text, watch_ms bigint)
+    WHERE s.owner = o.owner AND s.id = o.id AND s.fence = o.fence AND s.status IN ('sending', 'unknown')
     RETURNING o.n
 $$;
+
+-- Finds the send that a receipt is of, and locks it. A vendor that gives one id to several messages speaks of the last
+-- one. A send whose answer was lost is found by our own id until a receipt has told the vendor's, so that whoever
+-- waited for that one meanwhile looks again.
+CREATE FUNCTION countersign.send_of(p_provider text, p_ref text, p_send text) RETURNS countersign.sends
+LANGUAGE plpgsql SET enable_seqscan = off AS $$
+DECLARE
+  s countersign.sends;
+BEGIN
+  FOR look IN 1..2 LOOP
+    SELECT * INTO s FROM countersign.sends AS o WHERE o.ref = p_ref AND o.provider = p_provider
+      ORDER BY o.id DESC LIMIT 1 FOR UPDATE;
+    EXIT WHEN FOUND OR p_send IS NULL;
+    SELECT * INTO s FROM countersign.sends AS o WHERE o.id = p_send AND o.provider = p_provider
+      AND o.status IN ('unknown', 'refused') FOR UPDATE;
+    EXIT WHEN FOUND;
+  END LOOP;
+  RETURN s;
+END $$;
+
+-- Locks what many receipts are told to, in one order.
+CREATE FUNCTION countersign.hold_sends(p_receipts json) RETURNS void LANGUAGE plpgsql SET enable_seqscan = off AS $$
+BEGIN
+  PERFORM 1 FROM countersign.sends AS s
+    WHERE (s.owner, s.seq) IN (
+      SELECT o.owner, o.seq FROM json_to_recordset(p_receipts) AS r (provider text, ref text)
+        JOIN countersign.sends AS o ON o.ref = r.ref AND o.provider = r.provider
+      UNION
+      SELECT o.owner, o.seq FROM json_to_recordset(p_receipts) AS r (provider text, send text)
+        JOIN countersign.sends AS o ON o.id = r.send AND o.provider = r.provider AND o.status IN ('unknown', 'refused')
+    )
+    ORDER BY s.owner, s.seq FOR UPDATE;
+END $$;
+
+-- Tells sends of receipts. "before" are the statuses that one is news to. One whose send is not there, or not settled,
+-- waits for "wait_ms"; "is_waiting" are those that have waited, and do not when their send is found.
+CREATE FUNCTION countersign.tell(p_receipts json, p_now bigint) RETURNS TABLE (n int, state text, send json)
+LANGUAGE plpgsql SET enable_seqscan = off SET lock_timeout = '500ms' AS $$
+DECLARE
+  r record;
+  s countersign.sends;
+  found countersign.sends;
+  t bigint;
+BEGIN
+  IF json_array_length(p_receipts) > 1 THEN
+    PERFORM countersign.hold_sends(p_receipts);
+  END IF;
+  FOR r IN SELECT * FROM json_to_recordset(p_receipts) AS o (n int, provider text, ref text, send text, progress text,
+    status text, rank int, before text[], error text, vendor_code text, at bigint, price text, currency text,
+    wait_ms bigint, is_waiting boolean)
+    ORDER BY o.provider, o.ref, o.rank
+  LOOP
+    n := r.n;
+    send := NULL;
+    found := countersign.send_of(r.provider, r.ref, r.send);
+    t := coalesce(p_now, countersign.now_ms());
+    IF found.id IS NULL THEN
+      state := 'waiting';
+      IF NOT r.is_waiting THEN
+        INSERT INTO countersign.receipts AS w (provider, ref, progress, send, error, vendor_code, at, price, currency,
+            tried_at, expires_at)
+          VALUES (r.provider, r.ref, r.progress, r.send, r.error, r.vendor_code, r.at, r.price, r.currency, t,
+            t + r.wait_ms)
+          ON CONFLICT ON CONSTRAINT receipts_pkey DO UPDATE
+            SET price = coalesce(excluded.price, w.price), currency = coalesce(excluded.currency, w.currency);
+      END IF;
+      RETURN NEXT;
+      CONTINUE;
+    END IF;
+    state := 'news';
+    UPDATE countersign.sends AS o
+      SET status = r.status, ref = coalesce(o.ref, r.ref),
+        error = CASE WHEN r.status = 'undelivered' THEN r.error END,
+        vendor_code = CASE WHEN r.status = 'undelivered' THEN r.vendor_code END,
+        price = coalesce(r.price, o.price), currency = coalesce(r.currency, o.currency),
+        history = concat_ws(',', o.history, r.status || ':' || least(greatest(coalesce(r.at, t), o.at), t)),
+        delivered_at = CASE WHEN r.status IN ('delivered', 'read')
+          THEN coalesce(o.delivered_at, least(greatest(coalesce(r.at, t), o.at), t)) END,
+        lease_until = CASE WHEN r.status IN ('delivered', 'read') OR o.lease_until IS NULL THEN NULL
+          WHEN r.status = 'undelivered' THEN t ELSE o.lease_until END
+      WHERE o.owner = found.owner AND o.seq = found.seq AND o.status = ANY (r.before)
+      RETURNING * INTO s;
+    IF s.id IS NULL THEN
+      state := 'old';
+      s := found;
+      IF (r.price, r.currency) <> (s.price, s.currency) OR (r.price IS NOT NULL AND s.price IS NULL) THEN
+        UPDATE countersign.sends AS o SET price = r.price, currency = r.currency
+          WHERE o.owner = s.owner AND o.seq = s.seq RETURNING * INTO s;
+      END IF;
+    END IF;
+    IF r.is_waiting THEN
+      DELETE FROM countersign.receipts AS w
+        WHERE w.provider = r.provider AND w.ref = r.ref AND w.progress = r.progress;
+    END IF;
+    send := countersign.told_send(s);
+    RETURN NEXT;
+  END LOOP;
+END $$;
 
 -- Claims an idempotency key, or tells who has it.
 CREATE FUNCTION countersign.claim(

@@ -59,6 +59,9 @@ const MIGRATIONS: readonly string[] = [
     id text NOT NULL,
     provider text NOT NULL,
     channel text NOT NULL,
+    sender text,
+    country text NOT NULL DEFAULT 'ZZ',
+    cause text NOT NULL DEFAULT 'start',
     status text NOT NULL,
     error text,
     vendor_code text,
@@ -67,12 +70,34 @@ const MIGRATIONS: readonly string[] = [
     delivered_at bigint,
     price text,
     currency text,
+    history text,
     lease_until bigint,
     fence int NOT NULL DEFAULT 1,
     PRIMARY KEY (owner, seq)
   ) WITH (fillfactor = 85);
-  -- Holds the sends that are under way, and those whose process died.
-  CREATE INDEX sends_sending ON countersign.sends (lease_until) WHERE status = 'sending';
+  -- Holds the sends that something must be done about: those under way, and those that are watched.
+  CREATE INDEX sends_due ON countersign.sends (lease_until) WHERE lease_until IS NOT NULL;
+  -- Receipts find their send by the vendor's id, or by ours where the answer was lost.
+  CREATE INDEX sends_ref ON countersign.sends (ref) WHERE ref IS NOT NULL;
+  CREATE INDEX sends_lost ON countersign.sends (id) WHERE status IN ('unknown', 'refused');
+
+  -- Those that wait for their send.
+  CREATE TABLE countersign.receipts (
+    provider text NOT NULL,
+    ref text NOT NULL,
+    progress text NOT NULL,
+    send text,
+    error text,
+    vendor_code text,
+    at bigint,
+    price text,
+    currency text,
+    tried_at bigint NOT NULL,
+    expires_at bigint NOT NULL,
+    PRIMARY KEY (ref, provider, progress)
+  ) WITH (fillfactor = 70);
+  CREATE INDEX receipts_tried ON countersign.receipts (tried_at);
+  CREATE INDEX receipts_expiry ON countersign.receipts (expires_at);
 
   CREATE TABLE countersign.messages (
     id text PRIMARY KEY,

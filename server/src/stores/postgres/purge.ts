@@ -19,6 +19,11 @@ const BY_AGE = [
 /** These are walked by their key, so that the hot tables need no index on expiry. */
 const BY_EXPIRY = [walk('counters', 'key'), walk('guess_budgets', 'phone'), walk('claims', 'key')]
 
+const RECEIPTS = `
+  DELETE FROM countersign.receipts WHERE (provider, ref, progress) IN (
+    SELECT provider, ref, progress FROM countersign.receipts WHERE expires_at <= $1 LIMIT $2 FOR UPDATE SKIP LOCKED
+  ) RETURNING 1`
+
 /** Of these there is one a second at most, so they are gone in one statement. */
 const TALLIES = 'DELETE FROM countersign.tallies WHERE expires_at <= $1 RETURNING 1'
 
@@ -48,15 +53,8 @@ export class PostgresPurge {
     if (!(await this.#lease(false))) return 0
     const now = this.#clock.now()
     const oldest = timePrefix(now - this.#retentionDays * 86_400_000)
-    let deleted = 0
-    for (const { prefix, sql } of BY_AGE) {
-      for (let gone = CHUNK; gone === CHUNK;) {
-        const rows = await this.#db.query(sql, [prefix + oldest, CHUNK])
-        gone = rows.length
-        deleted += gone
-        await this.#lease(true)
-      }
-    }
+    let deleted = await this.#drain(RECEIPTS, now)
+    for (const { prefix, sql } of BY_AGE) deleted += await this.#drain(sql, prefix + oldest)
     for (const sql of BY_EXPIRY) {
       for (let at: string | null = ''; at !== null;) {
         const [row] = await this.#db.query(sql, [at, CHUNK, now])
@@ -66,6 +64,17 @@ export class PostgresPurge {
       }
     }
     return deleted + (await this.#db.query(TALLIES, [now])).length
+  }
+
+  /** Deletes what is before a limit, a chunk at a time. */
+  async #drain(sql: string, before: string | number): Promise<number> {
+    let deleted = 0
+    for (let gone = CHUNK; gone === CHUNK;) {
+      gone = (await this.#db.query(sql, [before, CHUNK])).length
+      deleted += gone
+      await this.#lease(true)
+    }
+    return deleted
   }
 
   async #lease(isOurs: boolean): Promise<boolean> {

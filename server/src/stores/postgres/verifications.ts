@@ -23,7 +23,7 @@ import { unpackNumbers } from './arrays.ts'
 import { PostgresClaims } from './claims.ts'
 import { flatten, refusalOf } from './counters.ts'
 import { batched, type PostgresDatabase } from './database.ts'
-import { SQL } from './statements.ts'
+import { packPlanned, SQL } from './statements.ts'
 
 /** A page looks at no more rows than this. */
 const LIST_WINDOW = 5_000
@@ -78,16 +78,16 @@ export class PostgresVerifications implements VerifyStore {
 
   async resend(
     id: string,
-    again: { channel: Channel; cooldownSeconds: number; send?: PlannedSend },
+    again: { channel: Channel; cooldownSeconds: number; send?: PlannedSend; early?: boolean },
   ): Promise<{ refused: ResendRefusal | null; verification: Verification }> {
     const [row] = await this.#db.query(SQL.resend, [
       id,
       again.channel,
       again.cooldownSeconds * 1000,
-      again.send?.id ?? null,
-      again.send?.provider ?? null,
       this.#now(),
+      again.early === true,
       SEND_LEASE_SECONDS * 1000,
+      ...packPlanned(again.send),
     ])
     if (row) return { refused: null, verification: toVerification(row, number(row, 't')) }
     const verification = await this.#mustFind(id)
@@ -109,6 +109,12 @@ export class PostgresVerifications implements VerifyStore {
 
   judge(guess: Guess): Promise<Verdict | undefined> {
     return this.#guesses.add(guess)
+  }
+
+  async approve(id: string): Promise<{ approved: boolean; verification: Verification }> {
+    const [row] = await this.#db.query(SQL.approve, [id, this.#now()])
+    if (row) return { approved: true, verification: toVerification(row, number(row, 't')) }
+    return { approved: false, verification: await this.#mustFind(id) }
   }
 
   async find(id: string): Promise<Verification | undefined> {
@@ -233,6 +239,12 @@ function packDraft({ draft, charge }: Wanted, at: number) {
     decision: draft.decision,
     send_id: draft.send?.id,
     send_provider: draft.send?.provider,
+    send_channel: draft.send?.channel,
+    send_sender: draft.send?.sender,
+    send_country: draft.send?.country,
+    send_cause: draft.send?.cause,
+    send_price: draft.send?.price?.amount,
+    send_currency: draft.send?.price?.currency,
     lease_ms: SEND_LEASE_SECONDS * 1000,
     claim: draft.claimKey,
     ...counted,

@@ -1,3 +1,4 @@
+import type { Receipt } from '../../messaging/provider.ts'
 import { SEND_LEASE_SECONDS } from '../../messaging/lease.ts'
 import type {
   HeldSend,
@@ -7,10 +8,12 @@ import type {
   RetakenSend,
   Send,
   SendOutcome,
+  Told,
 } from '../../messaging/store.ts'
 import type { Clock } from '../../primitives/clock.ts'
 import type { SqliteDatabase } from './database.ts'
 import { SqlitePlannedSends } from './planned-sends.ts'
+import { SEND_COLUMNS, SqliteReceipts } from './receipts.ts'
 import { toMessage, toRetaken, toSend } from '../rows.ts'
 
 /** Sends and messages in SQLite. */
@@ -18,9 +21,11 @@ export class SqliteMessaging implements MessagingStore {
   readonly #db: SqliteDatabase
   readonly #clock: Clock
   readonly #planned: SqlitePlannedSends
+  readonly #receipts: SqliteReceipts
   readonly #settleSend
   readonly #renewSend
   readonly #retakeSends
+  readonly #releaseSend
   readonly #sendsOf
   readonly #insertMessage
   readonly #findMessage
@@ -30,21 +35,25 @@ export class SqliteMessaging implements MessagingStore {
     this.#db = db
     this.#clock = clock
     this.#planned = new SqlitePlannedSends(db)
+    this.#receipts = new SqliteReceipts(db, clock)
     this.#settleSend = db.prepare(
-      `UPDATE sends SET status = ?, error = ?, vendor_code = ?, ref = ?, price = ?, currency = ?
-       WHERE owner = ? AND id = ? AND fence = ? AND status = 'sending'`,
+      `UPDATE sends SET status = ?, error = ?, vendor_code = ?, ref = ?, price = coalesce(?, price),
+         currency = coalesce(?, currency), lease_until = ?
+       WHERE owner = ? AND id = ? AND fence = ? AND status IN ('sending', 'unknown')`,
     )
+    // A watch that ends later than the lease, and one that has ended, stay as they are.
     this.#renewSend = db.prepare(
-      `UPDATE sends SET lease_until = ? WHERE owner = ? AND id = ? AND fence = ? AND status = 'sending'`,
+      'UPDATE sends SET lease_until = ?1 WHERE owner = ?2 AND id = ?3 AND fence = ?4 AND lease_until < ?1',
     )
     this.#retakeSends = db.prepare(
       `UPDATE sends SET fence = fence + 1, lease_until = ? WHERE (owner, seq) IN
-         (SELECT owner, seq FROM sends WHERE status = 'sending' AND lease_until <= ? ORDER BY lease_until LIMIT ?)
-       RETURNING owner, id, provider, channel, fence`,
+         (SELECT owner, seq FROM sends WHERE lease_until <= ? ORDER BY lease_until LIMIT ?)
+       RETURNING ${SEND_COLUMNS}, fence`,
     )
-    this.#sendsOf =
-      db.prepare(`SELECT id, owner, provider, channel, status, error, at, delivered_at, price, currency
-       FROM sends WHERE owner = ? ORDER BY seq`)
+    this.#releaseSend = db.prepare(
+      'UPDATE sends SET lease_until = NULL WHERE owner = ? AND id = ? AND fence = ?',
+    )
+    this.#sendsOf = db.prepare(`SELECT ${SEND_COLUMNS} FROM sends WHERE owner = ? ORDER BY seq`)
     this.#insertMessage = db.prepare(
       `INSERT INTO messages (id, service, phone, channel, template, segments, created_at)
        VALUES (?, ?, ?, ?, ?, ?, ?)`,
@@ -68,6 +77,7 @@ export class SqliteMessaging implements MessagingStore {
         outcome.ref,
         outcome.price?.amount ?? null,
         outcome.price?.currency ?? null,
+        watchUntil(outcome, this.#clock.now()),
         send.owner,
         send.id,
         send.fence,
@@ -88,6 +98,24 @@ export class SqliteMessaging implements MessagingStore {
       const now = this.#clock.now()
       return this.#retakeSends.all(now + SEND_LEASE_SECONDS * 1000, now, limit).map(toRetaken)
     })
+  }
+
+  releaseSend({ owner, id, fence }: HeldSend): Promise<void> {
+    return this.#db.write(() => {
+      this.#releaseSend.run(owner, id, fence)
+    })
+  }
+
+  tell(provider: string, receipt: Receipt): Promise<Told> {
+    return this.#receipts.tell(provider, receipt)
+  }
+
+  knownRefs(provider: string, refs: readonly string[]): Promise<Set<string>> {
+    return this.#receipts.knownRefs(provider, refs)
+  }
+
+  tellWaiting(limit: number): Promise<Send[]> {
+    return this.#receipts.tellWaiting(limit)
   }
 
   sendsOf(owner: string): Promise<Send[]> {
@@ -122,4 +150,9 @@ export class SqliteMessaging implements MessagingStore {
       return { data, nextCursor: rows.length > filter.limit ? (data.at(-1)?.id ?? null) : null }
     })
   }
+}
+
+/** When the watch over a send is over that is settled now. */
+function watchUntil({ watchSeconds }: SendOutcome, nowMs: number): number | null {
+  return watchSeconds === null ? null : nowMs + watchSeconds * 1000
 }

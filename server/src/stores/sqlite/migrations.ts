@@ -107,6 +107,36 @@ const MIGRATIONS: readonly string[] = [
     expires_at INTEGER NOT NULL
   ) STRICT;
   `,
+  // A lease is now on every send that something must be done about, whatever its status; until this step it stayed
+  // where it had been. Receipts find their send by the vendor's id, or by ours where the answer was lost.
+  `
+  ALTER TABLE sends ADD COLUMN sender TEXT;
+  ALTER TABLE sends ADD COLUMN country TEXT NOT NULL DEFAULT 'ZZ';
+  ALTER TABLE sends ADD COLUMN cause TEXT NOT NULL DEFAULT 'start';
+  ALTER TABLE sends ADD COLUMN history TEXT;
+  UPDATE sends SET lease_until = NULL WHERE status <> 'sending';
+  DROP INDEX sends_sending;
+  CREATE INDEX sends_due ON sends (lease_until) WHERE lease_until IS NOT NULL;
+  CREATE INDEX sends_ref ON sends (ref) WHERE ref IS NOT NULL;
+  CREATE INDEX sends_lost ON sends (id) WHERE status IN ('unknown', 'refused');
+
+  CREATE TABLE receipts (
+    provider TEXT NOT NULL,
+    ref TEXT NOT NULL,
+    progress TEXT NOT NULL,
+    send TEXT,
+    error TEXT,
+    vendor_code TEXT,
+    at INTEGER,
+    price TEXT,
+    currency TEXT,
+    tried_at INTEGER NOT NULL,
+    expires_at INTEGER NOT NULL,
+    PRIMARY KEY (ref, provider, progress)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX receipts_tried ON receipts (tried_at);
+  CREATE INDEX receipts_expiry ON receipts (expires_at);
+  `,
 ]
 
 /** The schema this binary was written for. */

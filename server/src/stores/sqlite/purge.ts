@@ -15,6 +15,7 @@ export class SqlitePurge {
   readonly #retentionDays: number
   readonly #byAge
   readonly #walks
+  readonly #receipts
   readonly #tallies
 
   constructor(db: SqliteDatabase, clock: Clock, retentionDays: number) {
@@ -32,6 +33,10 @@ export class SqlitePurge {
       new Walk(db, 'guess_budgets', 'phone'),
       new Walk(db, 'claims', 'key'),
     ]
+    this.#receipts = db.prepare(
+      `DELETE FROM receipts WHERE (provider, ref, progress) IN
+         (SELECT provider, ref, progress FROM receipts WHERE expires_at <= ? LIMIT ?)`,
+    )
     // Of these there is one a second at most, so they are gone in one step.
     this.#tallies = db.prepare('DELETE FROM tallies WHERE expires_at <= ?')
   }
@@ -44,6 +49,7 @@ export class SqlitePurge {
     for (const { prefix, statement } of this.#byAge) {
       deleted += await this.#drain(() => Number(statement.run(prefix + oldest, CHUNK).changes))
     }
+    deleted += await this.#drain(() => Number(this.#receipts.run(now, CHUNK).changes))
     for (const walk of this.#walks) {
       for (let done = false; !done;) {
         const step = await this.#db.write(() => walk.step(now))

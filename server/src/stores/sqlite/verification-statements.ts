@@ -24,7 +24,8 @@ export function verificationStatements(db: SqliteDatabase) {
       `UPDATE verifications
        SET sends = sends + :counts, channel = :channel,
          resend_at = CASE WHEN :counts = 1 THEN :resend_at ELSE resend_at END
-       WHERE id = :id AND status = 'pending' AND expires_at > :now AND sends < sends_max AND resend_at <= :now
+       WHERE id = :id AND status = 'pending' AND expires_at > :now AND sends < sends_max
+         AND (resend_at <= :now OR :early)
        RETURNING ${COLUMNS}`,
     ),
     retract: db.prepare(
@@ -44,6 +45,11 @@ export function verificationStatements(db: SqliteDatabase) {
            FROM (SELECT is_one_of(digest, :digests) AS same))
        WHERE id = :id AND status = 'pending' AND expires_at > :now AND guesses < guesses_max
        RETURNING status, guesses, decided_at, channel, sends, resend_at`,
+    ),
+    /** Its guess was judged in time, so nothing is asked about the time now; what was met as expired has ended. */
+    approve: db.prepare(
+      `UPDATE verifications SET status = 'approved', decided_at = ?
+       WHERE id = ? AND status IN ('pending', 'locked') RETURNING ${COLUMNS}`,
     ),
     newestStatus: db.prepare(
       'SELECT status, decided_at FROM verifications WHERE phone = ? ORDER BY id DESC LIMIT 1',
@@ -69,5 +75,6 @@ export function verificationStatements(db: SqliteDatabase) {
       `INSERT INTO guess_budgets (phone, hits, expires_at) VALUES (?, ?, ?)
        ON CONFLICT (phone) DO UPDATE SET hits = excluded.hits, expires_at = excluded.expires_at`,
     ),
+    giveBudget: db.prepare('UPDATE guess_budgets SET hits = ? WHERE phone = ?'),
   }
 }

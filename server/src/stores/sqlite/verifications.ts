@@ -71,7 +71,7 @@ export class SqliteVerifications implements VerifyStore {
 
   resend(
     id: string,
-    again: { channel: Channel; cooldownSeconds: number; send?: PlannedSend },
+    again: { channel: Channel; cooldownSeconds: number; send?: PlannedSend; early?: boolean },
   ): Promise<{ refused: ResendRefusal | null; verification: Verification }> {
     return this.#db.write(() => {
       const now = this.#clock.now()
@@ -80,6 +80,7 @@ export class SqliteVerifications implements VerifyStore {
         now,
         channel: again.channel,
         counts: again.send ? 1 : 0,
+        early: again.early === true ? 1 : 0,
         resend_at: now + again.cooldownSeconds * 1000,
       })
       if (row) {
@@ -133,6 +134,18 @@ export class SqliteVerifications implements VerifyStore {
         this.#sql.spendBudget.run(found.to, hits, now + budget.windowSeconds * 1000)
       }
       return { judged: true, reason: 'wrong_code', verification }
+    })
+  }
+
+  approve(id: string): Promise<{ approved: boolean; verification: Verification }> {
+    return this.#db.write(() => {
+      const now = this.#clock.now()
+      const row = this.#sql.approve.get(now, id)
+      const verification = toVerification(row ?? this.#mustFind(id), now)
+      if (!row) return { approved: false, verification }
+      const [, ...others] = unpackHits(this.#sql.budget.get(verification.to)?.['hits'])
+      this.#sql.giveBudget.run(packHits(others), verification.to)
+      return { approved: true, verification }
     })
   }
 

@@ -68,6 +68,10 @@ describe('POST /v1/messages', () => {
           delivered_at: null,
           price: null,
           currency: null,
+          cause: 'start',
+          sender: null,
+          vendor_code: null,
+          history: [],
         },
       ],
     })
