@@ -5,20 +5,23 @@ import type { Send } from './store.ts'
 
 /** So long after its last block. Twilio's Fraud Guard shuts a prefix for 12 hours (twilio.com/docs/api/errors/60410). */
 const MARK_MS = 12 * 60 * 60_000
-/** Numbers that differ in no more than so many last digits are sold, and abused, together. */
-const BLOCK_DIGITS = 4
-const BLOCKS_MAX = 10_000
+/** Numbers that differ in no more than so many last digits are given to carriers, sold and abused together. */
+const BLOCK_DIGITS = 3
+/** So many numbers of a block that were found are no accident any more. */
+const NUMBERS = 3
+const MARKS_MAX = 10_000
 
-type Mark = { provider: string; until: number }
+type Mark = { provider: string; until: number; readonly numbers: Set<string> }
 
 /**
- * Blocks of numbers that a vendor found to be used for fraud, in the memory of this process. While a mark lives, only
- * that vendor is asked to carry messages there: it lets them through once it thinks better of it, and no weight, resend
- * or outage takes the fraud around it.
+ * Numbers that a vendor found to be used for fraud, and blocks of numbers in which it found several, in the memory of
+ * this process. While a mark lives, only that vendor is asked to carry messages there: it lets them through once it
+ * thinks better of it, and no weight, resend or outage takes the fraud around it.
  */
 export class FraudMarks {
   readonly #clock: Clock
-  readonly #marks = new RecentMap<Mark>(BLOCKS_MAX)
+  readonly #numbers = new RecentMap<Mark>(MARKS_MAX)
+  readonly #blocks = new RecentMap<Mark>(MARKS_MAX)
 
   constructor(clock: Clock) {
     this.#clock = clock
@@ -31,15 +34,27 @@ export class FraudMarks {
     by: Provider | undefined,
   ): void {
     if (vendorCode === null || by?.fraudCodes?.has(vendorCode) !== true) return
-    const mark = this.#marks.use(blockOf(to), () => ({ provider, until: 0 }))
-    mark.provider = provider
-    mark.until = this.#clock.now() + MARK_MS
+    const now = this.#clock.now()
+    for (const [marks, key] of [
+      [this.#numbers, to],
+      [this.#blocks, blockOf(to)],
+    ] as const) {
+      const mark = marks.use(key, () => ({ provider, until: 0, numbers: new Set() }))
+      if (mark.until <= now) mark.numbers.clear()
+      if (mark.numbers.size < NUMBERS) mark.numbers.add(to)
+      mark.provider = provider
+      mark.until = now + MARK_MS
+    }
   }
 
   /** The provider that alone may carry messages to this number (E.164); undefined where any may. */
   keeperOf(to: string): string | undefined {
-    const mark = this.#marks.peek(blockOf(to))
-    return mark !== undefined && mark.until > this.#clock.now() ? mark.provider : undefined
+    const now = this.#clock.now()
+    const number = this.#numbers.peek(to)
+    if (number !== undefined && number.until > now) return number.provider
+    const block = this.#blocks.peek(blockOf(to))
+    const isMarked = block !== undefined && block.until > now && block.numbers.size >= NUMBERS
+    return isMarked ? block.provider : undefined
   }
 }
 

@@ -162,37 +162,56 @@ describe('R37, F15: what says something about the number, and fraud', () => {
 })
 
 describe('F15: a provider that finds numbers to be used for fraud', () => {
-  const fraud = { ok: false, why: 'blocked', code: '60410' } as const
   const fraudCodes = new Set(['60410'])
-  const [number, neighbour, other] = ['+14155552671', '+14155559999', '+14155562671']
+  const startFraud = () => startPair({ fraudCodes, tells: true }, { tells: true })
+  const fraud = { ok: false, why: 'blocked', code: '60410' } as const
+  const [number, neighbour, other] = ['+14155552001', '+14155552999', '+14155553001']
+  const tryTo = (server: TestServer, to: string) => server.api('POST', '/v1/verifications', { body: { to } })
 
   test.for(['answer', 'receipt'])(
-    'by an %s: until half a day later nobody else carries messages to their block',
+    'by an %s: for half a day nobody else carries messages to it',
     async (way) => {
-      const { server, a, b } = await startPair({ fraudCodes, tells: true }, { tells: true })
+      const { server, a, b } = await startFraud()
       if (way === 'answer') a.answer(fraud)
       await start(server, number)
       if (way === 'receipt') await a.tell({ progress: 'undelivered', why: 'blocked', code: '60410' })
       await settle(server)
 
       a.answer('unavailable')
-      expect(await server.api('POST', '/v1/verifications', { body: { to: neighbour } })).toMatchObject({
-        status: 503,
-      })
+      server.clock.advance(3_600)
+      expect(await tryTo(server, number)).toMatchObject({ status: 503 })
       expect(b.messages).toHaveLength(0)
-      await start(server, other)
+      // Its neighbours have done nothing.
+      await start(server, neighbour)
       expect(b.messages).toHaveLength(1)
-      // Its vendor lets them through again: that is for the vendor to say.
+      // The vendor lets it through again: that is for the vendor to say.
       a.answer('ok')
-      await start(server, neighbour)
-      expect([a.messages.at(-1)?.to, b.messages.length]).toEqual([neighbour, 1])
+      server.clock.advance(3_600)
+      await start(server, number)
+      expect([a.messages.at(-1)?.to, b.messages.length]).toEqual([number, 1])
 
-      server.clock.advance(12 * 60 * 60)
+      server.clock.advance(10 * 3_600)
       a.answer('unavailable')
-      await start(server, neighbour)
+      await start(server, number)
       expect(b.messages).toHaveLength(2)
     },
   )
+
+  test('three of a block of a thousand: the same for the block, and for no other', async () => {
+    const { server, a, b } = await startFraud()
+    a.answer(fraud)
+    await start(server, number)
+    await start(server, '+14155552002')
+    a.answer('unavailable')
+    await start(server, '+14155552500')
+    expect(b.messages).toHaveLength(1)
+    a.answer(fraud)
+    await start(server, '+14155552003')
+    a.answer('unavailable')
+    expect(await tryTo(server, neighbour)).toMatchObject({ status: 503 })
+    await start(server, other)
+    expect(b.messages.map(({ to }) => to)).toEqual(['+14155552500', other])
+  })
 })
 
 describe('R38: a number that takes no text', () => {
