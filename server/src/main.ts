@@ -71,6 +71,7 @@ const RETAKE_EVERY_MS = 2_000
 const RETAKES = 50
 /** A receipt that came before its send was settled is tried again then. */
 const WAITING_EVERY_MS = 1_000
+const FORGET_EVERY_MS = 30_000
 const GRACE_MS = 8_000
 const PROBE_MS = 10_000
 
@@ -129,11 +130,12 @@ async function composeOn(
   beginAtZero(metrics, providers)
   const keys = new Keys(store.keys, clock, config.secrets.apiKeys)
   const devKeys = await developmentKeys(config, keys)
-  const { messenger, receipts } = makeMessaging({
+  const { messenger, receipts, circuits } = makeMessaging({
     config,
     providers,
     areReplaced: overrides.providers !== undefined,
     store: store.messaging,
+    numberOf: async (id) => (await store.verifications.find(id))?.to,
     clock,
     metrics,
     log,
@@ -162,6 +164,10 @@ async function composeOn(
     every(
       () => ALARM_EVERY_MS,
       () => alarm.tick(),
+    ),
+    every(
+      () => FORGET_EVERY_MS,
+      async () => circuits.forgetOld(),
     ),
     every(
       () => RENEW_EVERY_MS,

@@ -14,7 +14,11 @@ import type { MessagingStore, Send } from './messaging/store.ts'
 import type { Clock } from './primitives/clock.ts'
 
 /** What carries messages, and what hears what became of them. */
-export type Messaging = { readonly messenger: Messenger; readonly receipts: Receipts }
+export type Messaging = {
+  readonly messenger: Messenger
+  readonly receipts: Receipts
+  readonly circuits: Circuits
+}
 
 /** Puts the parts of messaging together. `onDue` is called when there is a send that something must be done about. */
 export function makeMessaging(deps: {
@@ -23,15 +27,22 @@ export function makeMessaging(deps: {
   /** The providers are not those of the settings, so that the routing table does not know them. */
   readonly areReplaced: boolean
   readonly store: MessagingStore
+  /** The number (E.164) that a verification is about. */
+  readonly numberOf: (verification: string) => Promise<string | undefined>
   readonly clock: Clock
   readonly metrics: Metrics
   readonly log: Logger
   readonly onDue: () => void
 }): Messaging {
-  const { config, providers, store, clock, metrics, log, onDue } = deps
+  const { config, providers, store, numberOf, clock, metrics, log, onDue } = deps
   const { routes, prices, patienceMs } = config.messaging
   const latency = new Latency()
   const observe = sendObserver(metrics, log)
+  const circuits = new Circuits({
+    clock,
+    random: (max) => randomInt(max),
+    onChange: circuitObserver(metrics, log),
+  })
   const messenger = new Messenger({
     store,
     routing: {
@@ -40,11 +51,7 @@ export function makeMessaging(deps: {
       prices,
       random: (max) => randomInt(max),
     },
-    circuits: new Circuits({
-      clock,
-      random: (max) => randomInt(max),
-      onChange: circuitObserver(metrics, log),
-    }),
+    circuits,
     budget: new RetryBudget(),
     latency,
     clock,
@@ -65,10 +72,15 @@ export function makeMessaging(deps: {
       figures.onNews(send, receipt)
       // By our own clock: vendors tell the time to the minute, or in no zone.
       if (send.status === 'delivered') latency.learn(send.provider, send.country, clock.now() - send.at)
-      if (send.status === 'undelivered') onDue()
+      if (send.status !== 'undelivered') return
+      onDue()
+      void numberOf(send.owner).then(
+        (to) => to !== undefined && messenger.heardOf(to, send),
+        () => {},
+      )
     },
   })
-  return { messenger, receipts }
+  return { messenger, receipts, circuits }
 }
 
 function sendObserver(metrics: Metrics, log: Logger): SendObserver {

@@ -14,6 +14,8 @@ const HEALTHY_MS = 60_000
 const RETRY_AFTER_MAX_MS = 300_000
 /** A probe that has not reported by then has been lost; callers give up sooner. */
 const PROBE_MS = 30_000
+/** What was learnt from the last call says nothing any more. */
+const OLD_MS = 600_000
 
 /**
  * One circuit: open for a time that doubles, then one probe, whose word closes or opens it again. When to open it
@@ -60,7 +62,12 @@ export class Circuit {
     return Math.max(0, (this.#state === 'open' ? this.#at : this.#at + PROBE_MS) - now)
   }
 
-  /** The probe got through. */
+  /** Whether a call could have gone through for so long that nobody seems to want one. */
+  isOld(now: number): boolean {
+    return this.#state !== 'closed' && now - this.#at >= OLD_MS
+  }
+
+  /** The probe got through, or what is known is old. */
   close(now: number): void {
     this.#change('closed', now)
   }

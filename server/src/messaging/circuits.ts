@@ -145,6 +145,14 @@ export class Circuits {
     if (vendor.circuit.state === 'closed') hearVendor(vendor, line, word)
   }
 
+  /** Closes circuits that nobody has wanted to use for ten minutes; to be called now and then. */
+  forgetOld(): void {
+    const now = this.#now()
+    for (const { circuit } of [...this.#lines.values(), ...this.#vendors.values()]) {
+      if (circuit.isOld(now)) circuit.close(now)
+    }
+  }
+
   /** Every circuit that has been used of late, providers as a whole first. */
   states(): (CircuitKey & { readonly state: CircuitState })[] {
     const whole = [...this.#vendors].map(([provider, { circuit }]) => ({

@@ -4,9 +4,10 @@ import { CountersignError, type ErrorHelp } from '../primitives/errors.ts'
 import { isId, makeId } from '../primitives/ids.ts'
 import type { Circuits } from './circuits.ts'
 import type { Latency } from './latency.ts'
-import { outcomeOf } from './outcomes.ts'
+import { FraudMarks } from './fraud-marks.ts'
+import { isFinal, outcomeOf } from './outcomes.ts'
 import type { PriceTable } from './prices.ts'
-import type { CarriedCode, Channel, Found, Provider, Ruling } from './provider.ts'
+import type { CarriedCode, Channel, Found, KnownRefs, Provider, Ruling } from './provider.ts'
 import { type Delivery, type Parcel, Relay, type SendObserver } from './relay.ts'
 import type { RetryBudget } from './retry-budget.ts'
 import { avoiding, type Candidate, type RoutingTable } from './routes.ts'
@@ -38,10 +39,12 @@ export type Text = {
   readonly isRepeatable?: boolean
   /** True where that is so too when a provider that took it does not get it through. */
   readonly isConfirmed?: boolean
+  /** True where it may then go by another channel. */
+  readonly hasOtherChannel?: boolean
 }
 
 /** Where a text is to go, as far as its route depends on it. */
-export type Destination = Pick<Text, 'country' | 'channel'> & {
+export type Destination = Pick<Text, 'to' | 'country' | 'channel'> & {
   readonly hasCode: boolean
   readonly segments: number
 }
@@ -76,11 +79,13 @@ export type MessengerDeps = {
 export class Messenger {
   readonly #deps: MessengerDeps
   readonly #relay: Relay
+  readonly #marks: FraudMarks
   readonly #inFlight = new Set<Promise<Delivery>>()
 
   constructor(deps: MessengerDeps) {
     this.#deps = deps
     const { store, clock, circuits, budget, patienceMs, observe = () => {} } = deps
+    this.#marks = new FraudMarks(clock)
     this.#relay = new Relay({ store, clock, circuits, budget, patienceMs, observe })
   }
 
@@ -91,22 +96,23 @@ export class Messenger {
 
   /**
    * Plans the first send of a text, by the best provider that is not known to be down; the caller records it with what
-   * it belongs to. `tried` are sends that did not get through: others are preferred. Throws when nobody carries the
-   * channel.
+   * it belongs to. `earlier` are the sends before it: who did not get through is asked last. Throws when nobody may
+   * carry it.
    */
-  plan(to: Destination, cause: SendCause, tried: readonly Send[] = []): PlannedSend {
-    const candidates = this.#candidates(to, tried)
+  plan(to: Destination, cause: SendCause, earlier: readonly Send[] = []): PlannedSend {
+    const tried = earlier.filter((send) => send.channel === to.channel && send.deliveredAt === null)
+    const candidates = avoiding(this.#candidates(to, earlier), tried)
     const [first] = candidates
     if (!first) throw channelNotCarried()
     return this.#relay.plan(candidates.find((one) => this.#isUp(one, to)) ?? first, to, cause)
   }
 
   /**
-   * Plans another send after ones that did not arrive, by somebody who has not tried yet and is not known to be down;
-   * undefined when there is nobody.
+   * Plans another send after ones that did not arrive, by somebody who is not among those that were tried for the same
+   * request and is not known to be down; undefined when there is nobody. `earlier`: every send before it.
    */
-  planAnother(to: Destination, tried: readonly Send[]): PlannedSend | undefined {
-    const fresh = this.#candidates(to, []).find(
+  planAnother(to: Destination, tried: readonly Send[], earlier: readonly Send[]): PlannedSend | undefined {
+    const fresh = this.#candidates(to, earlier).find(
       (one) => !tried.some((send) => isSame(one, send)) && this.#isUp(one, to),
     )
     return fresh && this.#relay.plan(fresh, to, 'lost')
@@ -114,12 +120,18 @@ export class Messenger {
 
   /**
    * Delivers a text whose first send is planned and recorded: calls the provider, records the outcome; on a refusal
-   * that says nothing about the number it goes on to the next provider. `fence` is that of a send that was retaken.
+   * that says nothing about the number it goes on to the next provider. `fence` is that of a send that was retaken;
+   * `earlier` are the sends of the same owner before it.
    */
-  deliver(owner: string, text: Text, planned: PlannedSend, fence = 1): Promise<Delivery> {
-    const { isRepeatable = false, isConfirmed = false, ...message } = text
+  deliver(
+    owner: string,
+    text: Text,
+    planned: PlannedSend,
+    { fence = 1, earlier = [] }: { readonly fence?: number; readonly earlier?: readonly Send[] } = {},
+  ): Promise<Delivery> {
+    const { isRepeatable = false, isConfirmed = false, hasOtherChannel = false, ...message } = text
     const to = destinationOf(text)
-    const candidates = this.#candidates(to)
+    const candidates = this.#candidates(to, earlier)
     const parcel: Parcel = {
       owner,
       message,
@@ -130,11 +142,15 @@ export class Messenger {
       watchSeconds: (provider, sent) => {
         if (!sent.ok) return isRepeatable ? 0 : null
         // Nobody waits for word that does not come, or that nothing would follow.
-        if (!isConfirmed || provider.tells !== true || candidates.length < 2) return null
+        if (!isConfirmed || provider.tells !== true) return null
+        if (candidates.length < 2 && !hasOtherChannel) return null
         return Math.ceil(this.#deps.latency.patienceMs(provider.name, text.country) / 1_000)
       },
     }
-    const delivery = this.#relay.deliver(parcel)
+    const delivery = this.#relay.deliver(parcel).then((result) => {
+      for (const send of result.sends) this.heardOf(text.to, send)
+      return result
+    })
     this.#inFlight.add(delivery)
     const done = () => this.#inFlight.delete(delivery)
     delivery.then(done, done)
@@ -184,6 +200,11 @@ export class Messenger {
     return { message, sends: delivery.sends }
   }
 
+  /** Hears what became of a send to a number (E.164), where that may bear on other messages. */
+  heardOf(to: string, send: Send): void {
+    this.#marks.hear(to, send, this.#provider(send.provider))
+  }
+
   /** Takes over sends that something must be done about: whoever has them may deliver, resolve or release them. */
   retake(limit: number): Promise<RetakenSend[]> {
     return this.#deps.store.retakeSends(limit)
@@ -193,8 +214,9 @@ export class Messenger {
   async lookUp(send: RetakenSend, text: Text): Promise<Found['found']> {
     const provider = this.#provider(send.provider)
     if (provider?.lookup === undefined) return 'unknown'
-    const { isRepeatable: _, isConfirmed: __, ...message } = text
-    const known = new Set((await this.sendsOf(send.owner)).flatMap(({ ref }) => ref ?? []))
+    const { isRepeatable: _, isConfirmed: __, hasOtherChannel: ___, ...message } = text
+    // Two messages to a number may look alike to a vendor that has forgotten their texts.
+    const known: KnownRefs = (refs) => this.#deps.store.knownRefs(send.provider, refs)
     const signal = AbortSignal.timeout(LOOKUP_MS)
     const sender = send.sender === null ? {} : { sender: send.sender }
     const found = await provider
@@ -278,10 +300,13 @@ export class Messenger {
     await Promise.allSettled(this.#deps.routing.providers.map(async (provider) => provider.close?.()))
   }
 
-  #candidates(to: Destination, tried: readonly Send[] = []): readonly Candidate[] {
+  /** Those who may carry a text. Who has said the last word on the number keeps it: others are not asked to overrule it. */
+  #candidates(to: Destination, earlier: readonly Send[] = []): readonly Candidate[] {
     const { routes, ...rest } = this.#deps.routing
     const candidates = routes.candidates(to, rest)
-    return tried.length === 0 ? candidates : avoiding(candidates, tried)
+    const last = earlier.findLast((send) => send.channel === to.channel && isFinal(send.error))
+    const keeper = last?.provider ?? this.#marks.keeperOf(to.to)
+    return keeper === undefined ? candidates : candidates.filter(({ provider }) => provider.name === keeper)
   }
 
   #isUp({ provider, sender }: Candidate, { country }: Destination): boolean {
@@ -300,10 +325,10 @@ export class Messenger {
 }
 
 /** What the route of a text depends on. */
-function destinationOf({ country, channel, body, code }: Text): Destination {
+function destinationOf({ to, country, channel, body, code }: Text): Destination {
   // A message with a code is written to fit one segment; see texts.ts.
-  if (code !== undefined) return { country, channel, hasCode: true, segments: 1 }
-  return { country, channel, hasCode: false, segments: countSegments(body).segments }
+  if (code !== undefined) return { to, country, channel, hasCode: true, segments: 1 }
+  return { to, country, channel, hasCode: false, segments: countSegments(body).segments }
 }
 
 function isSame({ provider, sender }: Candidate, send: Pick<PlannedSend, 'provider' | 'sender'>): boolean {

@@ -10,6 +10,14 @@ export function goesOn(why: Refusal): boolean {
   return NEXT_PROVIDER.has(why)
 }
 
+/** Meanings that are a provider's last word on a number: nobody else is asked to carry what it stopped. */
+const FINAL: ReadonlySet<Refusal> = new Set(['bad_number', 'opted_out', 'blocked'])
+
+/** Whether a refusal, or a receipt, says that nobody should try this number. */
+export function isFinal(why: Refusal | null): boolean {
+  return why !== null && FINAL.has(why)
+}
+
 /** What a provider's answer says about the provider itself. */
 export function signalOf(sent: Sent): Signal {
   if (sent.ok) return 'ok'

@@ -110,6 +110,9 @@ export type Found =
   /** The vendor could not be asked, or cannot say. */
   | { readonly found: 'unknown' }
 
+/** Tells which of a vendor's ids are of messages that we know of. */
+export type KnownRefs = (refs: readonly string[]) => Promise<ReadonlySet<string>>
+
 /** What a vendor that owns the code says to a guess. */
 export type Ruling = 'right' | 'wrong' | 'unavailable'
 
@@ -124,6 +127,8 @@ export interface Provider {
   readonly ownsCode?: boolean
   /** True where receipts come in for what it takes, so that silence means something. */
   readonly tells?: boolean
+  /** The vendor's codes that say more than `blocked`: numbers like this one are used for fraud. */
+  readonly fraudCodes?: ReadonlySet<string>
   /**
    * Hands the message to the vendor. Resolves with a refusal instead of rejecting, whatever the vendor does;
    * `signal` aborts the wait (the answer is then `unknown` if the request may have left).
@@ -132,10 +137,10 @@ export interface Provider {
   /** Judges a guess at the code of a message that `send` told the `ref` of; only where `ownsCode`. */
   check?(ref: string, code: string, signal: AbortSignal): Promise<Ruling>
   /**
-   * Looks whether the vendor has taken a message whose answer was lost; `sinceMs`: when it was handed over; `known`: the
-   * vendor's ids of other messages of ours, which it is not.
+   * Looks whether the vendor has taken a message whose answer was lost; `sinceMs`: when it was handed over; `known` tells
+   * which of the vendor's ids are those of other messages of ours, which it is not.
    */
-  lookup?(message: Message, sinceMs: number, signal: AbortSignal, known?: ReadonlySet<string>): Promise<Found>
+  lookup?(message: Message, sinceMs: number, signal: AbortSignal, known?: KnownRefs): Promise<Found>
   /** Looks whether the vendor accepts our credentials without sending anything; for `doctor`. */
   probe?(signal: AbortSignal): Promise<{ readonly ok: boolean; readonly detail: string }>
   /** Checks the signature of a callback and then reads it; a callback may tell of several messages, or of none. */

@@ -109,6 +109,8 @@ export interface MessagingStore {
   tell(provider: string, receipt: Receipt): Promise<Told>
   /** Tries waiting receipts again, oldest first; resolves with the sends that they were news of. */
   tellWaiting(limit: number): Promise<Send[]>
+  /** Which of a provider's ids belong to sends, of whatever owner. */
+  knownRefs(provider: string, refs: readonly string[]): Promise<Set<string>>
   /** Every send of an owner, oldest first. */
   sendsOf(owner: string): Promise<Send[]>
   /** Records a message and its first send in one step. */

@@ -113,6 +113,9 @@ export const TWILIO_CODES: ReadonlyMap<number, Refusal> = new Map<number, Refusa
   [63012, 'unavailable'], // the channel's own
 ])
 
+/** Codes that say more than `blocked`: numbers like this one are used for fraud. */
+export const FRAUD_CODES: ReadonlySet<string> = new Set(['30450', '60410', '60412'])
+
 /** "Invalid parameter": the meaning hangs on which. */
 const INVALID_PARAMETER = 60200
 /** Limits that no back-off of ours outlasts: they end with the verification, or with the day. */

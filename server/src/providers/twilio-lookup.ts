@@ -1,4 +1,4 @@
-import type { Found, Message } from '../messaging/provider.ts'
+import type { Found, KnownRefs, Message } from '../messaging/provider.ts'
 import type { TwilioConnection } from './twilio-connection.ts'
 import { addressOf } from './twilio-requests.ts'
 import { CALL_SID, MESSAGE_SID, priceOf } from './twilio-shapes.ts'
@@ -26,7 +26,7 @@ export async function lookUp(
   message: Message,
   sinceMs: number,
   signal: AbortSignal,
-  known: ReadonlySet<string> = new Set(),
+  known: KnownRefs = async () => new Set(),
 ): Promise<Found> {
   const query = { to: addressOf(message), pageSize: NEWEST }
   const isCall = message.channel === 'call'
@@ -34,8 +34,9 @@ export async function lookUp(
     const { instances } = await http.within<{ readonly instances: readonly Listed[] }>(signal, () =>
       isCall ? sdk.calls.page(query) : sdk.messages.page(query),
     )
-    const others = instances.filter(({ sid }) => typeof sid !== 'string' || !known.has(sid))
-    return among(others, isCall ? CALL_SID : MESSAGE_SID, sinceMs)
+    const others = await known(instances.flatMap(({ sid }) => (typeof sid === 'string' ? [sid] : [])))
+    const left = instances.filter(({ sid }) => typeof sid !== 'string' || !others.has(sid))
+    return among(left, isCall ? CALL_SID : MESSAGE_SID, sinceMs)
   } catch {
     return { found: 'unknown' }
   }

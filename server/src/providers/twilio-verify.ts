@@ -1,6 +1,7 @@
 import type { Channel, Provider } from '../messaging/provider.ts'
 import { Retries, type RetryDeps } from './shared/retries.ts'
 import { type TwilioAccount } from './twilio-account.ts'
+import { FRAUD_CODES } from './twilio-codes.ts'
 import { connectTwilio, type TwilioConnection } from './twilio-connection.ts'
 import { codeOf } from './twilio-probe.ts'
 import { checkCode } from './twilio-verify-checks.ts'
@@ -38,6 +39,7 @@ export async function makeTwilioVerifyProvider(
     name: 'twilio_verify',
     channels,
     ownsCode: true,
+    fraudCodes: FRAUD_CODES,
     send: (message, signal) => sends.send(message, signal),
     check: (ref, code, signal) => checkCode(connection, service, { ref, code }, retries, signal),
     lookup: (message, sinceMs, signal) => findVerification(connection, service, message, sinceMs, signal),

@@ -2,6 +2,7 @@ import type { Provider } from '../messaging/provider.ts'
 import { Retries, type RetryDeps } from './shared/retries.ts'
 import { connectTwilio } from './twilio-connection.ts'
 import { Carrier } from './twilio-carrier.ts'
+import { FRAUD_CODES } from './twilio-codes.ts'
 import { lookUp } from './twilio-lookup.ts'
 import { makeMessageAsker } from './twilio-messages.ts'
 import { probeTwilio } from './twilio-probe.ts'
@@ -30,6 +31,7 @@ export async function makeTwilioProvider(settings: TwilioSettings, deps: RetryDe
   return {
     name: 'twilio',
     channels,
+    fraudCodes: FRAUD_CODES,
     ...(authToken === undefined || statusCallback === undefined ? {} : { tells: true }),
     send: (message, signal) => carrier.send(message, signal),
     lookup: (message, sinceMs, signal, known) => lookUp(connection, message, sinceMs, signal, known),

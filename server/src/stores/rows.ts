@@ -143,12 +143,17 @@ export function packStep(status: SendStatus, at: number): string {
   return `${status}:${at}`
 }
 
-/** Reads steps that lie one after the other; null is none. */
+/**
+ * Reads steps that lie one after the other; null is none. A vendor that tells the time to the minute, or by a clock that
+ * is behind, would have a later step happen before an earlier one: each is at least as late as the one before.
+ */
 function unpackHistory(steps: string | null): Send['history'] {
   if (steps === null || steps === '') return []
+  let before = 0
   return steps.split(',').map((step) => {
     const [status, at] = step.split(':')
-    return { status: oneOf({ history: status }, 'history', SEND_STATUSES), at: Number(at) }
+    before = Math.max(before, Number(at))
+    return { status: oneOf({ history: status }, 'history', SEND_STATUSES), at: before }
   })
 }
 

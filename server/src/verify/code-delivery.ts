@@ -45,7 +45,10 @@ export class CodeDelivery {
     const { messenger, settings } = this.#deps
     const { verification, code, earlier, planned, opened } = outgoing
     const delivery = messenger
-      .deliver(verification.id, this.textOf(verification, code, earlier), planned, outgoing.fence)
+      .deliver(verification.id, this.textOf(verification, code, earlier), planned, {
+        earlier,
+        ...(outgoing.fence === undefined ? {} : { fence: outgoing.fence }),
+      })
       .then((result) => this.#delivered(outgoing, result))
     const answer = await withDeadline(delivery, settings.startDeadlineMs)
     if (answer !== LATE) return answer
@@ -68,11 +71,13 @@ export class CodeDelivery {
       validitySeconds: waitSeconds(expiresAt, clock.now()),
       isRepeatable: true,
       isConfirmed: settings.confirms(verification.service),
+      hasOtherChannel: this.otherChannels(verification, settings.failoverChannels).length > 0,
     }
   }
 
   /** The channels to fall back to, in order: those that somebody carries and that the guard lets go to this number. */
   otherChannels(verification: Verification, among: readonly Channel[]): readonly Channel[] {
+    if (among.length === 0) return []
     const { messenger, guard } = this.#deps
     const phone = parsePhone(verification.to)
     return among.filter(
@@ -105,7 +110,7 @@ export class CodeDelivery {
     const isNew = (channel: Channel) => !tried.has(channel)
     const next = this.otherChannels(verification, settings.failoverChannels).find(isNew)
     if (next !== undefined) {
-      const planned = messenger.plan(destinationOf(verification.country, next), 'failover')
+      const planned = messenger.plan(destinationOf(verification, next), 'failover', sends)
       const { refused, verification: again } = await store.resend(verification.id, {
         channel: next,
         cooldownSeconds: rules.cooldownSeconds(verification.sends),
@@ -145,8 +150,11 @@ export class CodeDelivery {
 }
 
 /** What the route of a code depends on: its message is written to fit one segment. */
-export function destinationOf(country: string, channel: Channel): Destination {
-  return { country, channel, hasCode: true, segments: 1 }
+export function destinationOf(
+  { to, country }: Pick<Destination, 'to' | 'country'>,
+  channel: Channel,
+): Destination {
+  return { to, country, channel, hasCode: true, segments: 1 }
 }
 
 const CHANNELS: readonly Channel[] = ['sms', 'whatsapp', 'call']

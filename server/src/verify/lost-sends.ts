@@ -1,5 +1,5 @@
 import { takeOrTell } from '../limits/refusal.ts'
-import type { Refusal } from '../messaging/provider.ts'
+import { isFinal } from '../messaging/outcomes.ts'
 import type { RetakenSend, Send } from '../messaging/store.ts'
 import { type CodeDelivery, destinationOf } from './code-delivery.ts'
 import { codeOf, type VerifyDeps } from './deps.ts'
@@ -9,8 +9,6 @@ import type { Verification } from './verification.ts'
 const TURNS_MAX = 3
 /** How long word of a send whose answer was lost is waited for, where there is any to come. */
 const AWAIT_SECONDS = 5
-/** What says that nobody will get a message through to this number, or that nobody should try. */
-const FINAL: ReadonlySet<Refusal> = new Set(['bad_number', 'opted_out', 'blocked'])
 
 /**
  * Finishes what was begun and did not come to its end: sends that a process left when it died, sends whose answer was
@@ -91,8 +89,7 @@ export class LostSends {
   /** A receipt says that it did not arrive, or there has been no receipt for longer than is usual. */
   async #undelivered(send: RetakenSend, verification: Verification): Promise<void> {
     const { messenger, settings } = this.#deps
-    const isFinal = send.error !== null && FINAL.has(send.error)
-    if (isFinal || !settings.confirms(verification.service)) return messenger.giveUp(send)
+    if (isFinal(send.error) || !settings.confirms(verification.service)) return messenger.giveUp(send)
     return this.#another(send, verification, await messenger.sendsOf(verification.id))
   }
 
@@ -129,9 +126,8 @@ export class LostSends {
     const fallbacks = this.#delivery.otherChannels(ofChannel, settings.failoverChannels)
     const channels = send.error === 'wrong_channel' ? fallbacks : [send.channel, ...fallbacks]
     for (const channel of channels) {
-      const to = destinationOf(verification.country, channel)
       const triedByIt = tried.filter((one) => one.channel === channel)
-      const planned = messenger.planAnother(to, triedByIt)
+      const planned = messenger.planAnother(destinationOf(verification, channel), triedByIt, sends)
       if (planned) return planned
     }
     return undefined

@@ -86,7 +86,10 @@ export class Starts {
     const testCode = settings.testNumbers.get(phone.e164)
     if (testCode !== undefined) return this.#startTest(wanted, testCode)
 
-    const planned = messenger.plan(destinationOf(phone.country, channel), 'start')
+    const planned = messenger.plan(
+      destinationOf({ to: phone.e164, country: phone.country }, channel),
+      'start',
+    )
     const decision = decide(this.#deps.guard, phone, channel)
     const { draft, code } = this.#draft(wanted, decision)
     const allowed = decision.verdict === 'allow'
@@ -178,9 +181,9 @@ export class Starts {
     if (decide(this.#deps.guard, phone, channel).verdict === 'block') throw channelNotCarried()
     if (verification.sends >= verification.sendsMax) throw this.#refused('no_sends_left', verification)
     const earlier = await messenger.sendsOf(verification.id)
-    const tried = earlier.filter((send) => send.channel === channel && send.deliveredAt === null)
-    if (tried.some(({ error }) => error === 'wrong_channel')) throw wrongChannel(verification, channel)
-    const planned = messenger.plan(destinationOf(phone.country, channel), 'resend', tried)
+    const isWrong = earlier.some((send) => send.channel === channel && send.error === 'wrong_channel')
+    if (isWrong) throw wrongChannel(verification, channel)
+    const planned = messenger.plan(destinationOf(verification, channel), 'resend', earlier)
     const taken = await takeOrThrow(
       counters,
       rules.send(verification.to, Math.max(1, verification.sends), caller),

@@ -82,7 +82,7 @@ describe.concurrent('NODE_ENV=production', () => {
     ],
     ['a provider without its password', { TWILIO_AUTH_TOKEN: undefined }, ['TWILIO_AUTH_TOKEN']],
     ['a provider with an account that is none', { TWILIO_ACCOUNT_SID: 'AC123' }, ['TWILIO_ACCOUNT_SID']],
-    ['a provider this version does not have', { SMS_PROVIDER: 'sns' }, ['SMS_PROVIDER']],
+    ['a provider this version does not have', { SMS_PROVIDER: 'pigeon' }, ['SMS_PROVIDER']],
     [
       'numbers that are none',
       {

@@ -300,6 +300,27 @@ export function describeReceipts(name: string, make: (clock: FakeClock) => Promi
       expect(await sendOf(owner)).toMatchObject({ deliveredAt: null })
     })
 
+    test('its vendor’s ids are known, of whatever owner, and those of other providers are not', async () => {
+      const [one, other] = [await settled(), await settled()]
+      expect(await store.knownRefs('twilio', [one.ref, 'SMnobody', other.ref])).toEqual(
+        new Set([one.ref, other.ref]),
+      )
+      expect(await store.knownRefs('somebody', [one.ref])).toEqual(new Set())
+      expect(await store.knownRefs('twilio', [])).toEqual(new Set())
+    })
+
+    test('its history never runs backwards, whatever the vendor’s clock says', async () => {
+      const from = clock.now()
+      const { owner, ref } = await settled()
+      clock.advance(10)
+      await tell(ref, 'sent', { at: from + 9_000 })
+      await tell(ref, 'delivered', { at: from + 4_000 })
+      expect((await sendOf(owner)).history).toEqual([
+        { status: 'sent', at: from + 9_000 },
+        { status: 'delivered', at: from + 9_000 },
+      ])
+    })
+
     test('a price is the vendor’s last word, also when nothing else is new', async () => {
       const [planned, told, late] = ['0.0100', '0.0079', '0.0075'].map((amount) => ({
         amount,

@@ -87,6 +87,7 @@ export class MemoryMessaging implements MessagingStore {
     return [...this.#sends.values()].filter((send) => send.owner === owner)
   }
 
+  knownRefs = absent
   renewSends = absent
   retakeSends = absent
   releaseSend = absent

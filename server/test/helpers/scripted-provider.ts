@@ -34,6 +34,8 @@ export type Script = {
   /** It can be asked about a message whose answer was lost. */
   readonly looksUp?: boolean
   readonly ownsCode?: boolean
+  /** Of its codes, those that mean fraud. */
+  readonly fraudCodes?: ReadonlySet<string>
 }
 
 /** Makes a provider that takes every message until told otherwise. */
@@ -46,6 +48,7 @@ export function makeScriptedProvider(
     tells,
     looksUp,
     ownsCode,
+    fraudCodes,
   }: Script = isChannels(script) ? { channels: script } : script
   const messages: Message[] = []
   const lookups: Message[] = []
@@ -88,6 +91,7 @@ export function makeScriptedProvider(
           },
         }
       : {}),
+    ...(fraudCodes === undefined ? {} : { fraudCodes }),
     ...(looksUp === true
       ? {
           lookup: async (message: Message) => {

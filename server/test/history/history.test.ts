@@ -12,7 +12,7 @@ import { type Outcome, type Plan, play } from './run.ts'
 
 const LONG = process.env['TEST_LONG'] === '1'
 /** In all; `HISTORY_KILLS=10000` plays ten thousand. */
-const KILLS = Number(process.env['HISTORY_KILLS'] ?? (LONG ? 2_000 : 300))
+const KILLS = Number(process.env['HISTORY_KILLS'] ?? (LONG ? 2_000 : 150))
 /** `HISTORY_SEED` makes the choices of a run that failed again; how they race is the machine's. */
 const SEED = Number(process.env['HISTORY_SEED'] ?? Date.now() % 1_000_000)
 const TIMEOUT_MS = 240_000 + KILLS * 2_000
@@ -47,7 +47,7 @@ describeWith(['own postgres', 'toxiproxy'], 'a history on Postgres', () => {
       const { evidence } = await playAndJudge(await onPostgres(), {
         seed: SEED,
         kills: Math.ceil(KILLS * 0.55),
-        leastMs: 60_000,
+        leastMs: 45_000,
         rounds: LONG ? 10 : 2,
         lastFaults: LONG ? 8 : 3,
         clients: { busy: 20, late: 12, keyed: 6, pauseMs: 700 },

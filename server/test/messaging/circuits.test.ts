@@ -367,6 +367,19 @@ test('what is known is bounded, and what is open is forgotten last', () => {
   expect(circuits.states().length).toBeLessThanOrEqual(21)
 })
 
+test('what nobody has wanted for ten minutes is forgotten', () => {
+  const { circuits, call, changes, clock } = make()
+  call(DE, 'failed', 5)
+  const waitSeconds = circuits.waitMs(DE) / 1_000
+  clock.advance(waitSeconds + 599)
+  circuits.forgetOld()
+  expect(circuits.ask(DE)).toBe('probe')
+  clock.advance(1)
+  circuits.forgetOld()
+  expect(circuits.ask(DE)).toBe('closed')
+  expect(changes.at(-1)).toBe('twilio DE closed')
+})
+
 test('states and changes tell the same', () => {
   const { circuits, call, changes, wait } = make()
   call(DE, 'failed', 5)

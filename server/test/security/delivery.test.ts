@@ -147,6 +147,71 @@ describe('R37, F15: what says something about the number, and fraud', () => {
       expect((await read(server, id)).status).toBe('failed')
     },
   )
+
+  test('a resend asks only who has said so: nobody else overrules it', async () => {
+    const { server, a, b } = await startPair({ tells: true }, { tells: true })
+    const { id } = await start(server, TO)
+    await a.tell({ progress: 'undelivered', why: 'blocked', code: '30007' })
+    await settle(server)
+    server.clock.advance(31)
+    a.answer('unavailable')
+    const again = await server.api<WireProblem>('POST', `/v1/verifications/${id}/resend`, { body: {} })
+    expect(again).toMatchObject({ status: 503, body: { code: 'delivery_unavailable' } })
+    expect([a.messages.length, b.messages.length]).toEqual([2, 0])
+  })
+})
+
+describe('F15: a provider that finds numbers to be used for fraud', () => {
+  const fraudCodes = new Set(['60410'])
+  const startFraud = () => startPair({ fraudCodes, tells: true }, { tells: true })
+  const fraud = { ok: false, why: 'blocked', code: '60410' } as const
+  const [number, neighbour, other] = ['+14155552001', '+14155552999', '+14155553001']
+  const tryTo = (server: TestServer, to: string) => server.api('POST', '/v1/verifications', { body: { to } })
+
+  test.for(['answer', 'receipt'])(
+    'by an %s: for half a day nobody else carries messages to it',
+    async (way) => {
+      const { server, a, b } = await startFraud()
+      if (way === 'answer') a.answer(fraud)
+      await start(server, number)
+      if (way === 'receipt') await a.tell({ progress: 'undelivered', why: 'blocked', code: '60410' })
+      await settle(server)
+
+      a.answer('unavailable')
+      server.clock.advance(3_600)
+      expect(await tryTo(server, number)).toMatchObject({ status: 503 })
+      expect(b.messages).toHaveLength(0)
+      // Its neighbours have done nothing.
+      await start(server, neighbour)
+      expect(b.messages).toHaveLength(1)
+      // The vendor lets it through again: that is for the vendor to say.
+      a.answer('ok')
+      server.clock.advance(3_600)
+      await start(server, number)
+      expect([a.messages.at(-1)?.to, b.messages.length]).toEqual([number, 1])
+
+      server.clock.advance(10 * 3_600)
+      a.answer('unavailable')
+      await start(server, number)
+      expect(b.messages).toHaveLength(2)
+    },
+  )
+
+  test('three of a block of a thousand: the same for the block, and for no other', async () => {
+    const { server, a, b } = await startFraud()
+    a.answer(fraud)
+    await start(server, number)
+    await start(server, '+14155552002')
+    a.answer('unavailable')
+    await start(server, '+14155552500')
+    expect(b.messages).toHaveLength(1)
+    a.answer(fraud)
+    await start(server, '+14155552003')
+    a.answer('unavailable')
+    expect(await tryTo(server, neighbour)).toMatchObject({ status: 503 })
+    await start(server, other)
+    expect(b.messages.map(({ to }) => to)).toEqual(['+14155552500', other])
+  })
 })
 
 describe('R38: a number that takes no text', () => {
@@ -283,6 +348,15 @@ describe('a message that a provider took and did not get through', () => {
     await settle(server)
     expect([a.messages.length, b.messages.length]).toEqual([1, 1])
     expect(await outcomeOf(server, id, code)).toBe('approved')
+  })
+
+  test('goes by another channel where nobody else carries this one and the operator wants that', async () => {
+    const { server, a, b } = await startPair(tells, { channels: ['call'] }, { FAILOVER_CHANNELS: 'call' })
+    const { code } = await start(server, TO)
+    await a.tell({ progress: 'undelivered', why: 'unavailable' })
+    await eventually(server, () =>
+      expect(b.messages).toMatchObject([{ channel: 'call', code: { digits: code } }]),
+    )
   })
 
   test('without a word for longer than usual, likewise', async () => {

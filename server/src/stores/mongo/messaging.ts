@@ -122,6 +122,10 @@ export class MongoMessaging implements MessagingStore {
     return this.#receipts.tell(provider, receipt)
   }
 
+  knownRefs(provider: string, refs: readonly string[]): Promise<Set<string>> {
+    return this.#receipts.knownRefs(provider, refs)
+  }
+
   tellWaiting(limit: number): Promise<Send[]> {
     return this.#receipts.tellWaiting(limit)
   }

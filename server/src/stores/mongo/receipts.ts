@@ -56,6 +56,20 @@ export class MongoReceipts {
     return news
   }
 
+  knownRefs(provider: string, refs: readonly string[]): Promise<Set<string>> {
+    return this.#db.run(async (step) => {
+      const wanted = { send_log: { $elemMatch: { provider, ref: { $in: [...refs] } } } }
+      const found = await Promise.all(
+        ownersOf(this.#db).map((owners) =>
+          step(() => owners.find(wanted, { projection: { send_log: 1 } }).toArray()),
+        ),
+      )
+      const sends = found.flat().flatMap(({ send_log }) => send_log)
+      const known = sends.flatMap((send) => (send.provider === provider ? (send.ref ?? []) : []))
+      return new Set(known.filter((ref) => refs.includes(ref)))
+    })
+  }
+
   /** Takes those that have waited longest, and puts them at the end: what waits for nothing holds up no others. */
   #oldest(limit: number): Promise<ReceiptDocument[]> {
     return this.#db.run(async (step) => {

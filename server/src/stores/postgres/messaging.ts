@@ -119,6 +119,10 @@ export class PostgresMessaging implements MessagingStore {
     return this.#receipts.tell(provider, receipt)
   }
 
+  knownRefs(provider: string, refs: readonly string[]): Promise<Set<string>> {
+    return this.#receipts.knownRefs(provider, refs)
+  }
+
   tellWaiting(limit: number): Promise<Send[]> {
     return this.#receipts.tellWaiting(limit)
   }

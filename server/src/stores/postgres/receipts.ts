@@ -9,6 +9,8 @@ import { ANSWER_MS, batched, type PostgresDatabase } from './database.ts'
 
 const SQL = {
   tell: 'SELECT n, state, send FROM countersign.tell($1::text::json, $2)',
+  known:
+    'SELECT DISTINCT ref FROM countersign.sends WHERE provider = $1 AND ref IN (SELECT json_array_elements_text($2::text::json))',
   // Those that have been looked at go to the end, so that none which waits for nothing holds up the others.
   waiting: `
     WITH clock AS (SELECT coalesce($2::bigint, countersign.now_ms()) AS t),
@@ -49,6 +51,11 @@ export class PostgresReceipts {
       .toSorted((one, other) => rankOf(one) - rankOf(other))
     const told = await this.#tell(words, performance.now() + ANSWER_MS)
     return told.flatMap((one) => (one.state === 'news' ? [one.send] : []))
+  }
+
+  async knownRefs(provider: string, refs: readonly string[]): Promise<Set<string>> {
+    const rows = await this.#db.query(SQL.known, [provider, JSON.stringify(refs)])
+    return new Set(rows.map((row) => text(row, 'ref')))
   }
 
   async #tell(all: readonly Word[], until: number): Promise<readonly Told[]> {

@@ -50,6 +50,10 @@ export class SqliteReceipts {
     })
   }
 
+  async knownRefs(provider: string, refs: readonly string[]): Promise<Set<string>> {
+    return new Set(this.#sql.known.all(provider, JSON.stringify(refs)).map((row) => text(row, 'ref')))
+  }
+
   /** Tells a send that is there of a receipt. */
   #tell(provider: string, receipt: Receipt, now: number): Told {
     const { ref, send = null, progress } = receipt
@@ -73,6 +77,9 @@ function statements(db: SqliteDatabase) {
     // A vendor that gives one id to several messages speaks of the last one.
     byRef: db.prepare(
       `SELECT ${SEND_COLUMNS}, seq FROM sends WHERE ref = ? AND provider = ? ORDER BY id DESC LIMIT 1`,
+    ),
+    known: db.prepare(
+      'SELECT DISTINCT ref FROM sends WHERE provider = ? AND ref IN (SELECT value FROM json_each(?))',
     ),
     byId: db.prepare(
       `SELECT ${SEND_COLUMNS}, seq FROM sends WHERE id = ? AND provider = ? AND status IN ('unknown', 'refused')`,
