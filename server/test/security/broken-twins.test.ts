@@ -86,6 +86,7 @@ const ENDS_WATCH = 'delivered and read end a watch; what comes before does not'
 const DUE = 'undelivered makes a send that is watched due at once, and no other'
 const WHY = 'why it was not delivered is kept until it is delivered all the same'
 const WHEN = 'it was delivered when the vendor says, but not before it was sent and not in the future'
+const BACKWARDS = 'its history never runs backwards, whatever the vendor’s clock says'
 const PRICE = 'a price is the vendor’s last word, also when nothing else is new'
 const LAST_OF_REF = 'where a vendor has one id for several messages, its word is of the last one'
 const RIGHT_ONE = 'of several sends of one owner the right one is told'
@@ -200,7 +201,7 @@ const EXPECTED: Record<string, readonly string[]> = {
   'receipts: right': [],
   'receipts: goes-back': [ORDER, ONE_NEWS, ALL_AT_ONCE, DUE, PRICE],
   'receipts: look-then-tell': [ONE_NEWS],
-  'receipts: history-of-one': [ORDER, ALL_AT_ONCE, PRICE],
+  'receipts: history-of-one': [ORDER, ALL_AT_ONCE, PRICE, BACKWARDS],
   'receipts: verifications-only': ['a message’s send is told of like a verification’s'],
   'receipts: all-of-one-owner': [RIGHT_ONE],
   'receipts: first-of-several': [LAST_OF_REF],
