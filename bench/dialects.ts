@@ -71,6 +71,17 @@ function betterAuth(checkPath: string, extra: Record<string, unknown>): Dialect 
   }
 }
 
+/** Signs people in with a code, and opens a session; in development the code is told. */
+const signInApi: Dialect = {
+  headers: json,
+  start: (phone, address) => ({ path: '/api/auth/otp/request', address, body: { phone } }),
+  started({ address, body: { phone } }, { status, body: { preview_code: code } }) {
+    if (status !== 200 || typeof code !== 'string') return undefined
+    return { code, check: (otp) => ({ path: '/api/auth/verify-otp', address, body: { phone, otp } }) }
+  },
+  approved: ({ status, body }) => status === 200 && typeof body['refresh_token'] === 'string',
+}
+
 /** Form-encoded, with ids of the caller's making; it answers a start with the code. */
 const otpgateway: Dialect = {
   headers: {
@@ -99,6 +110,8 @@ export const dialects: Record<Target, Dialect> = {
   'better-auth': betterAuth('/api/auth/phone-number/verify', { disableSession: true }),
   'better-auth-consume': betterAuth('/consume', {}),
   otpgateway,
+  'countersign-login': signInApi,
+  'better-auth-login': betterAuth('/api/auth/phone-number/verify', {}),
 }
 
 /** Sends a request over one of the pool's kept connections and reads the whole answer. */

@@ -12,6 +12,7 @@ import { startDatabases } from './databases.ts'
 import { median, percentile, printTable } from './stats.ts'
 import {
   addressPool,
+  isCountersign,
   scratch,
   serverExists,
   mediumNamed,
@@ -53,7 +54,7 @@ const { values: flags } = parseArgs({
     addresses: { type: 'string' },
     only: {
       type: 'string',
-      default: targets.filter(isHere).join(),
+      default: targets.filter((target) => isHere(target) && !target.endsWith('-login')).join(),
     },
     medium: { type: 'string', default: 'full,normal,postgres,postgres+redis' },
   },
@@ -75,7 +76,8 @@ load.stop()
 space.remove()
 const machine = { node: process.version, cpu: cpus()[0]?.model ?? '', cpus: cpus().length }
 const settings = { ...flags, only: only.join() }
-const file = join(import.meta.dirname, 'results', 'latest.json')
+const isLogin = only.every((target) => target.endsWith('-login'))
+const file = join(import.meta.dirname, 'results', isLogin ? 'login.json' : 'latest.json')
 writeFileSync(
   file,
   `${JSON.stringify({ at: new Date().toISOString(), machine, settings, results }, null, 2)}\n`,
@@ -121,7 +123,7 @@ async function race(medium: Medium): Promise<Map<Target, Measured[]>> {
 /** Whether a contestant can be started on this machine. */
 function isHere(target: Target): boolean {
   if (target === 'otpgateway') return otpgatewayExists()
-  return target !== 'countersign' || serverExists()
+  return !isCountersign(target) || serverExists()
 }
 
 function summarize(target: Target, medium: Medium, all: Map<Target, Measured[]>): Result {
@@ -137,7 +139,7 @@ function summarize(target: Target, medium: Medium, all: Map<Target, Measured[]>)
   }
   const [floor, betterAuth, consume] = [
     ratioTo('floor'),
-    ratioTo('better-auth'),
+    ratioTo('better-auth') ?? ratioTo('better-auth-login'),
     ratioTo('better-auth-consume'),
   ]
   return {

@@ -8,7 +8,16 @@ import { performance } from 'node:perf_hooks'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { buildOtpgateway, otpgatewayFolder } from './otpgateway.ts'
 
-export const targets = ['floor', 'better-auth-consume', 'better-auth', 'otpgateway', 'countersign'] as const
+export const targets = [
+  'floor',
+  'better-auth-consume',
+  'better-auth',
+  'otpgateway',
+  'countersign',
+  // The same servers, asked to sign people in.
+  'better-auth-login',
+  'countersign-login',
+] as const
 export type Target = (typeof targets)[number]
 /** What everybody's data is in: SQLite with this `synchronous`, Postgres, or Postgres with counters in Redis. */
 export const media = ['normal', 'full', 'postgres', 'postgres+redis'] as const
@@ -27,6 +36,11 @@ export function targetNamed(name: string): Target {
  */
 export function addressPool(target: Target, override?: string): number {
   return Number(override ?? (target.startsWith('better-auth') ? 256 : 2 ** 24))
+}
+
+/** Whether a contestant is ours. */
+export function isCountersign(target: Target): boolean {
+  return target.startsWith('countersign')
 }
 
 /** Whether a contestant can run on a medium: otpgateway knows Redis alone. */
@@ -127,7 +141,7 @@ function command({ target, nodeArgs = [], dataDir, redisUrl = '' }: StartOptions
   if (target === 'otpgateway') return buildOtpgateway(dataDir, port, redisUrl)
   const node = [process.execPath, ...nodeArgs]
   // As `npm start` starts it.
-  if (target === 'countersign') return [...node, '--max-semi-space-size=8', countersignEntry, 'serve']
+  if (isCountersign(target)) return [...node, '--max-semi-space-size=8', countersignEntry, 'serve']
   return [...node, join(bench, 'servers', target === 'floor' ? 'floor.ts' : 'better-auth.ts')]
 }
 
@@ -144,7 +158,7 @@ function environment(options: StartOptions, port: number): NodeJS.ProcessEnv {
     ...(databaseUrl === undefined ? {} : { DATABASE_URL: databaseUrl }),
   }
   const sqlite = databaseUrl === undefined
-  if (target !== 'countersign')
+  if (!isCountersign(target))
     return { ...common, NODE_ENV: 'production', ...(sqlite ? { BENCH_SYNCHRONOUS: medium } : {}) }
   return {
     ...common,
@@ -152,6 +166,7 @@ function environment(options: StartOptions, port: number): NodeJS.ProcessEnv {
     // The development inbox is one process's, so several workers go without it and tell no codes.
     ...(workers === undefined ? { DEV_MODE: 'true' } : {}),
     SMS_PROVIDER: 'mock',
+    ...(target === 'countersign-login' ? { TRUSTED_PROXIES: '127.0.0.1' } : {}),
     API_KEYS: apiKey,
     ...(sqlite ? { SQLITE_SYNCHRONOUS: medium } : {}),
     ...(redisUrl === undefined ? {} : { REDIS_URL: redisUrl }),

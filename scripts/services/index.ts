@@ -1,3 +1,4 @@
+import { buildForeign, findOpenssl } from './foreign.ts'
 import { startMongodb } from './mongodb.ts'
 import { findPip, startMoto } from './moto.ts'
 import { installPackages } from './packages.ts'
@@ -16,6 +17,8 @@ export const SERVICES = [
   'moto',
   'pgbouncer',
   'smsc',
+  'python',
+  'openssl',
   'own postgres',
   'own redis',
 ] as const
@@ -87,6 +90,8 @@ export async function startServices(): Promise<StartedServices> {
     attempt('own redis', () => installed(findRedis)),
     attempt('pgbouncer', () => installed(findPgbouncer)),
     attempt('smsc', () => installed(findSmsc)),
+    attempt('python', () => after(findPip, buildForeign)),
+    attempt('openssl', () => installed(findOpenssl)),
   ])
   const stop = async () => {
     await Promise.all(servers.splice(0).map((server) => server.remove()))
@@ -102,6 +107,7 @@ function packages(): () => Promise<void> {
     ...(findPgbouncer() === undefined ? ['pgbouncer'] : []),
     ...(findSmsc() === undefined ? ['libnet-smpp-perl'] : []),
     ...(findPip() === undefined ? ['python3-pip'] : []),
+    ...(findOpenssl() === undefined ? ['openssl'] : []),
   ]
   let installing: Promise<void> | undefined
   return () => (installing ??= installPackages(wanted))

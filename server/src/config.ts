@@ -165,7 +165,7 @@ export type Config = ProvidersConfig & {
     readonly allowVoip: boolean
   }
   readonly messaging: MessagingConfig
-  readonly signIn: { readonly accessTokenMinutes: number }
+  readonly signIn: SignInConfig
   readonly testPhones: readonly TestPhone[]
   readonly dev: {
     /** Never true in production. */
@@ -177,6 +177,26 @@ export type Config = ProvidersConfig & {
   readonly retention: { readonly days: number; readonly idempotencyHours: number }
   /** What is allowed but was likely not meant, worded for the log; never holds a value. */
   readonly warnings: readonly string[]
+}
+
+/** How people are signed in. */
+export type SignInConfig = {
+  readonly accessTokenMinutes: number
+  readonly audience: string
+  readonly sessionDays: number
+  readonly idleDays: number
+  readonly refreshGraceSeconds: number
+  readonly freshSeconds: number
+  readonly phoneProofDays: number
+  readonly passwordLengthMin: number
+  readonly hashCost: { readonly memoryKib: number; readonly passes: number; readonly atOnce: number }
+  readonly limits: {
+    readonly callsPerAddressHour: number
+    readonly passwordsPerAddressHour: number
+    readonly wrongPasswordsPerAccountAddressHour: number
+    readonly wrongPasswordsPerAccountDay: number
+    readonly callsPerSessionMinute: number
+  }
 }
 
 /** The environment cannot be served. Names every bad key at once. */
@@ -424,7 +444,28 @@ function assembleRules(values: Values): Pick<Config, 'verify' | 'limits' | 'sign
       publishableReadsPerAddressHour: values.PUBLISHABLE_READS_PER_ADDRESS_HOUR,
       messagesPerPhoneHour: values.MESSAGES_PER_PHONE_HOUR,
     },
-    signIn: { accessTokenMinutes: values.ACCESS_TOKEN_EXPIRE_MINUTES },
+    signIn: {
+      accessTokenMinutes: values.ACCESS_TOKEN_EXPIRE_MINUTES,
+      audience: values.ACCESS_TOKEN_AUDIENCE,
+      sessionDays: values.SESSION_DAYS,
+      idleDays: values.SESSION_IDLE_DAYS,
+      refreshGraceSeconds: values.REFRESH_GRACE_SECONDS,
+      freshSeconds: values.FRESH_SIGN_IN_SECONDS,
+      phoneProofDays: values.PHONE_PROOF_DAYS,
+      passwordLengthMin: values.PASSWORD_MIN_LENGTH,
+      hashCost: {
+        memoryKib: values.ARGON2_MEMORY_KIB,
+        passes: values.ARGON2_PASSES,
+        atOnce: values.PASSWORD_HASHES_AT_ONCE,
+      },
+      limits: {
+        callsPerAddressHour: values.SIGN_IN_CALLS_PER_ADDRESS_HOUR,
+        passwordsPerAddressHour: values.PASSWORDS_PER_ADDRESS_HOUR,
+        wrongPasswordsPerAccountAddressHour: values.WRONG_PASSWORDS_PER_ACCOUNT_AND_ADDRESS_HOUR,
+        wrongPasswordsPerAccountDay: values.WRONG_PASSWORDS_PER_ACCOUNT_DAY,
+        callsPerSessionMinute: values.CALLS_PER_SESSION_MINUTE,
+      },
+    },
     log: { level: values.LOG_LEVEL },
     retention: { days: values.RETENTION_DAYS, idempotencyHours: values.IDEMPOTENCY_HOURS },
   }

@@ -10,6 +10,9 @@ import { Keys } from './keys/keys.ts'
 import type { GuardPolicy } from './guard/guard.ts'
 import { makeLog } from './log.ts'
 import type { Inbox } from './messaging/inbox.ts'
+import type { Authenticator } from './auth/authenticator.ts'
+import { type MayEnter, SIGN_IN } from './auth/deps.ts'
+import { makeAuth } from './make-auth.ts'
 import { makeMessaging } from './make-messaging.ts'
 import { makeProviders } from './make-providers.ts'
 import type { Messenger } from './messaging/messenger.ts'
@@ -30,6 +33,8 @@ export type Overrides = {
   readonly clock?: Clock
   readonly store?: Store
   readonly providers?: readonly Provider[]
+  /** Asked before a number opens the account that has it: a look for a changed SIM, say. */
+  readonly mayEnter?: MayEnter
   /** Where log lines go; standard output unless told. */
   readonly logTo?: DestinationStream
 }
@@ -38,6 +43,8 @@ export type Overrides = {
 export type Countersign = {
   readonly config: Config
   readonly verify: Verifier
+  /** Signs people in. */
+  readonly auth: Authenticator
   readonly messages: Messenger
   readonly keys: Keys
   /** The messages that the provider `mock` took. */
@@ -157,6 +164,20 @@ async function composeOn(
     settings: verifySettings(config),
   })
   const alarm = makeAlarm(store, metrics, log)
+  const auth = makeAuth({
+    config,
+    store: store.auth,
+    counters,
+    verifier,
+    messenger,
+    ring,
+    clock,
+    guard,
+    metrics,
+    alarm,
+    log,
+    ...(overrides.mayEnter === undefined ? {} : { mayEnter: overrides.mayEnter }),
+  })
   const retaking = every(retakePause, () => retake(verifier, log))
   const timers = [
     retaking,
@@ -180,6 +201,7 @@ async function composeOn(
   ]
   const services: Services = {
     verifier,
+    auth,
     messenger,
     receipts,
     counters,
@@ -197,6 +219,7 @@ async function composeOn(
   return {
     config,
     verify: verifier,
+    auth,
     messages: messenger,
     keys,
     inbox,
@@ -239,6 +262,8 @@ function verifySettings(config: Config): VerifySettings {
     defaultLocale: config.messaging.defaultLocale,
     issuer: config.http.publicUrl,
     testNumbers: new Map(config.testPhones.map(({ phone, code }) => [phone, code])),
+    fixedCode: ({ service, purpose }) =>
+      config.dev.mode && service === SIGN_IN && purpose === 'login' ? config.dev.previewCode : undefined,
     confirms: (service) =>
       config.messaging.confirmedFailover && !config.messaging.confirmedFailoverExcept.includes(service),
     failoverChannels: config.messaging.failoverChannels,

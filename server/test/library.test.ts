@@ -108,14 +108,34 @@ describe('the tarball', () => {
         'package/dist/cli/main.js',
         'package/dist/index.d.ts',
         'package/dist/index.js',
+        'package/dist/verify-token/index.d.ts',
+        'package/dist/verify-token/index.js',
         'package/package.json',
       ]),
     )
     const others = files.filter((file) => !/^package\/dist\/.+(?:\.js|\.d\.ts)$/.test(file))
-    expect(others).toEqual(['package/LICENSE', 'package/README.md', 'package/package.json'])
+    expect(others).toEqual([
+      'package/LICENSE',
+      'package/README.md',
+      'package/dist/auth/common-passwords.txt',
+      'package/package.json',
+    ])
+    // The licences of the lists that it was put together from want to go along.
+    const reader = readFileSync(join(installed, 'dist/auth/common-passwords.js'), 'utf8')
+    expect(reader).toContain('Permission is hereby granted')
+    expect(reader).toContain('Redistribution and use in source and binary forms')
     expect(files).not.toContain('package/dist/left-over.js')
     for (const file of ['README.md', 'LICENSE'])
       expect(readFileSync(join(installed, file), 'utf8')).toBe(readFileSync(join(ROOT, file), 'utf8'))
+  })
+
+  test('refuses a common password, by the list that it brings', () => {
+    writeFileSync(
+      join(app, 'password.mjs'),
+      `import { passwordFault } from './node_modules/countersign/dist/auth/password-rules.js'
+       console.log(passwordFault('Password1', { about: [] }), passwordFault('hX4!qz7w', { about: [] }))`,
+    )
+    expect(run(process.execPath, ['password.mjs'], app)).toBe('common undefined\n')
   })
 
   test('has a command that can be run as it lies', () => {
@@ -199,5 +219,58 @@ describe('the README’s example', () => {
        console.log(error instanceof ConfigError, error.problems.map(({ key }) => key).join())`,
     )
     expect(run(process.execPath, ['refused.mjs'], app)).toBe('true PORT,CODE_LENGTH\n')
+  })
+})
+
+describe('countersign/verify-token', () => {
+  test('imports nothing of the server and no package: it runs where nothing else is installed', () => {
+    const bare = join(folder, 'bare/node_modules/countersign')
+    cpSync(join(installed, 'dist/verify-token'), join(bare, 'dist/verify-token'), { recursive: true })
+    cpSync(join(installed, 'package.json'), join(bare, 'package.json'))
+    writeFileSync(
+      join(folder, 'bare/verify.mjs'),
+      `import { makeTokenVerifier } from 'countersign/verify-token'
+       const error = await makeTokenVerifier({ url: 'https://auth.example.com' })
+         .accessToken('eyJhbGciOiJub25lIn0.e30.')
+         .catch((error) => error)
+       console.log(error.name, error.code)`,
+    )
+    expect(run(process.execPath, ['verify.mjs'], join(folder, 'bare'))).toBe('TokenError malformed\n')
+  })
+
+  test('in strict TypeScript it has types, which refuse what is wrong', () => {
+    writeFileSync(
+      join(app, 'verify.mts'),
+      `import { createServer } from 'node:http'
+      import Fastify from 'fastify'
+      import {
+        makeTokenVerifier, requireUser, requireUserHook, seenInMemory, TokenError, userOf, withUser,
+        type AccessClaims, type ProofClaims, type TokenErrorCode, type TokenVerifier,
+      } from 'countersign/verify-token'
+      const verify: TokenVerifier = makeTokenVerifier({ url: 'https://auth.example.com', seen: seenInMemory() })
+      export const user: AccessClaims = await verify.accessToken('')
+      export const { sub, nonce }: ProofClaims = await verify.proof('', { purpose: 'login', nonce: 'n' })
+      export const codes = (error: unknown): TokenErrorCode | undefined =>
+        error instanceof TokenError ? error.code : undefined
+      const guard = requireUser(verify)
+      createServer((request, response) => void guard(request, response, () => response.end(userOf(request).sub)))
+      const app = Fastify()
+      app.get('/', { preHandler: requireUserHook(verify) }, (request) => userOf(request).amr)
+      app.get('/early', { onRequest: requireUserHook(verify) }, (request) => userOf(request).amr)
+      type Context = { params: Promise<{ id: string }> }
+      export const GET: (request: Request, context: Context) => Promise<Response> =
+        withUser(verify, async (_request: Request, user, { params }: Context) => Response.json([user.sub, await params]))
+      // @ts-expect-error A proof is checked for a purpose.
+      await verify.proof('', {})
+      // @ts-expect-error What may be missing is no nonce.
+      await verify.proof('', { purpose: 'login', nonce })
+      // @ts-expect-error There is no server without an address.
+      makeTokenVerifier({})
+      // @ts-expect-error There is no such code.
+      if (codes(1) === 'fine') console.log('fine')`,
+    )
+    const options = ['--noEmit', '--strict', '--exactOptionalPropertyTypes', '--noUncheckedIndexedAccess']
+    const target = ['--target', 'es2024', '--module', 'nodenext', '--types', 'node', '--skipLibCheck']
+    run(join(MODULES, '.bin/tsc'), [...options, ...target, 'verify.mts'], app)
   })
 })

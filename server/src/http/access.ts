@@ -5,8 +5,11 @@ import { CountersignError } from '../primitives/errors.ts'
 import type { Caller } from '../verify/rules.ts'
 import type { Services } from './services.ts'
 
-/** Who may call a route: nobody asked, any key, or a secret key only. */
-export type Access = 'open' | 'any' | 'secret'
+/**
+ * Who may call a route: nobody asked (`open`); any key, or a secret key only; of the sign-in API `anyone`, who is counted
+ * by address, or a `user` with an access token.
+ */
+export type Access = 'open' | 'any' | 'secret' | 'anyone' | 'user'
 
 const LOCALHOST = /^https?:\/\/(?:localhost|127\.0\.0\.1|\[::1\])(?::\d+)?$/
 

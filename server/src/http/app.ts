@@ -8,11 +8,17 @@ import fastify, {
   type FastifyReply,
   type FastifyRequest,
 } from 'fastify'
+import type { Client } from '../auth/deps.ts'
+import type { SignedIn } from '../auth/sessions.ts'
 import type { ApiKey } from '../keys/keys.ts'
 import { CountersignError } from '../primitives/errors.ts'
 import { makeId } from '../primitives/ids.ts'
 import { type Access, authenticate, isAllowedOrigin } from './access.ts'
 import { makeClientAddress } from './client-address.ts'
+import { registerAdmin } from './admin/routes.ts'
+import { agentOf, authenticateUser } from './auth/people.ts'
+import { COOKIE_HEADER } from './auth/refresh-cookie.ts'
+import { registerAuth } from './auth/routes.ts'
 import { registerDevRoutes } from './dev/routes.ts'
 import { errorHeaders, toCountersignError, toProblem } from './errors.ts'
 import { registerReceiptHooks } from './hooks/receipts.ts'
@@ -37,6 +43,10 @@ declare module 'fastify' {
   }
   interface FastifyRequest {
     access: { key: ApiKey; address: string }
+    /** Of the sign-in API: what the connection tells. */
+    client: Client
+    /** Of the sign-in API: who calls. */
+    who: SignedIn
     /** What the log line of the request tells besides the usual. */
     note: Record<string, unknown> | null
   }
@@ -89,6 +99,8 @@ export async function buildApp(services: Services): Promise<App> {
     body === '' ? done(null, null) : parseJson(request, body, done),
   )
   app.decorateRequest('access')
+  app.decorateRequest('client')
+  app.decorateRequest('who')
   app.decorateRequest('note', null)
   await registerCors(app, services)
   registerHooks(app, services, headers)
@@ -98,6 +110,8 @@ export async function buildApp(services: Services): Promise<App> {
   app.setErrorHandler((error, request, reply) => answerError(services, error, request, reply))
   await registerOpenApi(app, services)
   registerV1(app, services)
+  registerAuth(app, services)
+  registerAdmin(app, services)
   registerOperations(app, services)
   registerReceiptHooks(app, services)
   if (services.inbox && settings.devMode) registerDevRoutes(app, services.inbox, settings.publicUrl)
@@ -112,8 +126,10 @@ async function registerCors(app: App, services: Services): Promise<void> {
       const allowed = isAllowedOrigin(services.settings, origin) || (await services.keys.namesOrigin(origin))
       return allowed ? origin : false
     },
-    methods: ['GET', 'POST'],
-    allowedHeaders: ['authorization', 'content-type', 'idempotency-key'],
+    methods: ['GET', 'POST', 'PATCH', 'DELETE'],
+    // The refresh token may lie in a cookie; see `auth/refresh-cookie.ts`. A page of any origin cannot use it.
+    credentials: services.settings.corsOrigins !== '*',
+    allowedHeaders: ['authorization', 'content-type', 'idempotency-key', COOKIE_HEADER],
     exposedHeaders: ['retry-after', 'ratelimit', 'ratelimit-policy', 'x-request-id'],
     maxAge: 600,
     strictPreflight: false,
@@ -133,6 +149,15 @@ function registerHooks(app: App, services: Services, headers: Readonly<Record<st
     const access = request.routeOptions.config.access
     if (access === undefined || access === 'open') return done()
     const address = clientAddress(request.socket.remoteAddress, request.headers['x-forwarded-for'])
+    if (access === 'anyone' || access === 'user') {
+      request.client = { address, agent: agentOf(request) }
+      if (access === 'anyone') return done()
+      authenticateUser(services, request).then((who) => {
+        request.who = who
+        done()
+      }, done)
+      return
+    }
     authenticate(services, request, access).then((key) => {
       request.access = { key, address }
       done()

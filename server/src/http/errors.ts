@@ -6,20 +6,29 @@ export const STATUS: Readonly<Record<ErrorCode, number>> = {
   invalid_request: 400,
   invalid_phone: 400,
   message_too_long: 400,
+  invalid_code: 400,
+  weak_password: 400,
   unauthorized: 401,
+  invalid_credentials: 401,
   forbidden: 403,
   origin_not_allowed: 403,
   blocked: 403,
   invalid_signature: 403,
+  account_disabled: 403,
+  fresh_sign_in_required: 403,
+  cross_site: 403,
   not_found: 404,
   request_timeout: 408,
   verification_ended: 409,
+  email_taken: 409,
   idempotency_in_progress: 409,
   payload_too_large: 413,
   unsupported_media_type: 415,
   idempotency_conflict: 422,
   rate_limited: 429,
   internal: 500,
+  send_failed: 500,
+  check_failed: 500,
   delivery_unavailable: 503,
   store_unavailable: 503,
   overloaded: 503,
@@ -30,6 +39,15 @@ export const TITLES: Readonly<Record<ErrorCode, string>> = {
   invalid_request: 'Invalid request',
   invalid_phone: 'Invalid phone number',
   message_too_long: 'Message too long',
+  invalid_code: 'Invalid code',
+  weak_password: 'Weak password',
+  invalid_credentials: 'Invalid credentials',
+  account_disabled: 'Account disabled',
+  fresh_sign_in_required: 'Fresh sign-in required',
+  cross_site: 'Cross-site request',
+  email_taken: 'E-mail taken',
+  send_failed: 'Sending failed',
+  check_failed: 'Check failed',
   unauthorized: 'Unauthorized',
   forbidden: 'Forbidden',
   origin_not_allowed: 'Origin not allowed',
@@ -92,7 +110,8 @@ export function errorHeaders(error: CountersignError): Record<string, string> {
     headers['ratelimit-policy'] = `"${limit}";q=${policy.limit};w=${policy.windowSeconds}`
     headers['ratelimit'] = `"${limit}";r=0;t=${retryAfterSeconds ?? policy.windowSeconds}`
   }
-  if (error.code === 'unauthorized') headers['www-authenticate'] = 'Bearer'
+  // RFC 9110 §15.5.2 asks for it with every 401.
+  if (STATUS[error.code] === 401) headers['www-authenticate'] = 'Bearer'
   return headers
 }
 

@@ -41,6 +41,12 @@ export const LIMITS = [
   'reads_per_address',
   'messages_per_phone',
   'receipts_per_address',
+  'sign_in_calls_per_address',
+  'passwords_per_address',
+  'wrong_passwords_per_account_and_address',
+  'wrong_passwords_per_account',
+  'wrong_passwords_per_session',
+  'calls_per_session',
 ] as const
 
 /**

@@ -1,20 +1,21 @@
 import swagger from '@fastify/swagger'
 import fastify, { type FastifyInstance } from 'fastify'
 import type { App } from './app.ts'
+import { AUTH_NAMED } from './auth/views.ts'
 import { NAMED } from './schemas.ts'
 import type { Services } from './services.ts'
 import { VERSION } from '../version.ts'
 
 /** Collects OpenAPI 3.1 from the routes that are registered after it, and serves it with a page to read it on. */
 export async function registerOpenApi(app: App, services: Services): Promise<void> {
-  for (const schema of NAMED) app.addSchema(schema)
+  for (const schema of [...NAMED, ...AUTH_NAMED]) app.addSchema(schema)
   await app.register(swagger, {
     openapi: {
       openapi: '3.1.0',
       info: {
         title: 'Countersign',
         version: VERSION,
-        description: 'Proves that a person controls a phone number.',
+        description: 'Proves that a person controls a phone number, and signs people in with it.',
         license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
       },
       servers: [{ url: services.settings.publicUrl }],
@@ -24,6 +25,11 @@ export async function registerOpenApi(app: App, services: Services): Promise<voi
             type: 'http',
             scheme: 'bearer',
             description: 'A secret (`sk_…`) or publishable (`pk_…`) key',
+          },
+          user: {
+            type: 'http',
+            scheme: 'bearer',
+            description: 'The access token of a user who is signed in',
           },
         },
       },

@@ -7,7 +7,7 @@ export function Words<const T extends readonly string[]>(words: T, description: 
   return Type.Unsafe<T[number]>({ type: 'string', enum: [...words], description })
 }
 
-const NullableText = Type.Unsafe<string | null>({ type: ['string', 'null'] })
+export const NullableText = Type.Unsafe<string | null>({ type: ['string', 'null'] })
 export const NullableTime = Type.Unsafe<string | null>({
   type: ['string', 'null'],
   format: 'date-time',
@@ -19,7 +19,7 @@ const NOT_BUILT_IN =
   '^(?!(?:__proto__|constructor|prototype|toString|valueOf|hasOwnProperty)$)[A-Za-z0-9_.-]{1,64}$'
 
 /** Not every database can keep the character U+0000. */
-const NO_NUL = '^[^\\u0000]*$'
+export const NO_NUL = '^[^\\u0000]*$'
 
 export const To = Type.String({
   minLength: 1,
@@ -181,11 +181,13 @@ export function problems(...statuses: number[]) {
   )
 }
 
-function time(ms: number): string {
+/** A time as the wire shows it. */
+export function time(ms: number): string {
   return new Date(ms).toISOString()
 }
 
-function timeOrNull(ms: number | null): string | null {
+/** A time, or null. */
+export function timeOrNull(ms: number | null): string | null {
   return ms === null ? null : time(ms)
 }
 

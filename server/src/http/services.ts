@@ -1,4 +1,5 @@
 import type { Logger } from 'pino'
+import type { Authenticator } from '../auth/authenticator.ts'
 import type { GuardPolicy } from '../guard/guard.ts'
 import type { Counters } from '../limits/counters.ts'
 import type { Keys } from '../keys/keys.ts'
@@ -14,6 +15,7 @@ import type { Metrics } from './metrics.ts'
 /** What the HTTP face needs of the rest; the composition root fills it. */
 export type Services = {
   readonly verifier: Verifier
+  readonly auth: Authenticator
   readonly messenger: Messenger
   readonly counters: Counters
   readonly guard: GuardPolicy

@@ -200,6 +200,11 @@ export class Messenger {
     return { message, sends: delivery.sends }
   }
 
+  /** Settles a planned send of {@link NO_PROVIDER} as if it had been taken. */
+  async pretend(owner: string, { id }: PlannedSend): Promise<void> {
+    await this.#deps.store.settleSend({ owner, id, fence: 1 }, outcomeOf({ ok: true, ref: id }))
+  }
+
   /** Hears what became of a send to a number (E.164), where that may bear on other messages. */
   heardOf(to: string, send: Send): void {
     this.#marks.hear(to, send, this.#provider(send.provider))

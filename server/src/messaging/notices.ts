@@ -13,9 +13,9 @@ const VALUE_MAX = 64
 // Notices tell that something happened. None of them carries a code: only a verification may do that.
 const NOTICES: ReadonlyMap<string, Notice> = new Map([
   notice('phone_changed', ['service', 'ending'], {
-    en: '{service}: your phone number was changed to one ending in {ending}. Not you? Sign in and undo it within 24 hours.',
+    en: '{service}: your phone number was changed to one ending in {ending}. Not you? Undo it within 24 hours.',
     de: '{service}: Ihre Telefonnummer wurde geändert, sie endet jetzt auf {ending}. Nicht von Ihnen? Widerrufen Sie es in 24 Stunden.',
-    es: '{service}: el teléfono de tu cuenta ahora termina en {ending}. Si no lo pediste, accede y deshazlo en 24 horas.',
+    es: '{service}: el teléfono de tu cuenta ahora termina en {ending}. Si no lo pediste, deshazlo en 24 horas.',
     fr: "{service}: votre numéro a changé, il finit par {ending}. Ce n'est pas vous? Annulez sous 24 heures.",
   }),
   notice('password_changed', ['service'], {

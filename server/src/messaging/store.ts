@@ -43,6 +43,9 @@ export type Send = {
   readonly history: readonly { readonly status: SendStatus; readonly at: number }[]
 }
 
+/** The provider of a send that only looks like one; see `StartRequest.isDecoy`. */
+export const NO_PROVIDER = 'none'
+
 /** A send that is about to be made: it is recorded together with what it belongs to, before the provider is called. */
 export type PlannedSend = Pick<Send, 'id' | 'provider' | 'channel' | 'sender' | 'country' | 'cause' | 'price'>
 

@@ -27,7 +27,9 @@ export type SecretKeys = {
   readonly codeKey: KeyObject
   /** Makes the digests that a guess is compared with. */
   readonly checkKey: KeyObject
-  /** Signs proofs; its public half is `jwk`. */
+  /** Makes refresh tokens. */
+  readonly refreshKey: KeyObject
+  /** Signs proofs and access tokens; its public half is `jwk`. */
   readonly signingKey: KeyObject
   readonly jwk: PublicJwk
 }
@@ -64,6 +66,7 @@ export function deriveKeys(secret: string): SecretKeys {
     id: derive(secret, 'key id').subarray(0, 6).toString('base64url'),
     codeKey: createSecretKey(derive(secret, 'code')),
     checkKey: createSecretKey(derive(secret, 'check')),
+    refreshKey: createSecretKey(derive(secret, 'refresh')),
     signingKey: privateKey,
     jwk,
   }

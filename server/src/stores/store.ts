@@ -1,3 +1,4 @@
+import type { AuthStore } from '../auth/store.ts'
 import type { KeyStore } from '../keys/keys.ts'
 import type { Counters } from '../limits/counters.ts'
 import type { MessagingStore } from '../messaging/store.ts'
@@ -17,6 +18,7 @@ export type Store = {
   readonly counters: Counters
   readonly keys: KeyStore
   readonly tallies: Tallies
+  readonly auth: AuthStore
   /** Deletes what is past its retention; resolves with the number of rows. */
   sweep(): Promise<number>
   /** Resolves when the database takes a write. */

@@ -37,9 +37,10 @@ export function watchStore({ store, counters }: Kept, observe: VerbObserver): Ke
       verifications: withCharged(watch(store.verifications), store, own, watch),
       messaging: watch(store.messaging),
       counters: own,
-      // A key's `list` is not the verifications'.
-      keys: watch(store.keys, 'keys.'),
       tallies: watch(store.tallies),
+      // A key's `list` is not the verifications', and a `session` alone says too little.
+      keys: watch(store.keys, 'keys.'),
+      auth: watch(store.auth, 'auth.'),
     },
   }
 }

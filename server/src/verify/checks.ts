@@ -70,9 +70,10 @@ export class Checks {
    * counted, so that it is never asked more often than a verification has guesses.
    */
   async #ruled(verdict: Verdict, code: string): Promise<Verdict> {
-    const { messenger, store } = this.#deps
+    const { messenger, store, settings } = this.#deps
     if (verdict.reason !== 'wrong_code' || !messenger.hasCodeOwner) return verdict
     const { verification } = verdict
+    if (settings.fixedCode(verification) !== undefined) return verdict
     const sends = verdict.sends ?? (await messenger.sendsOf(verification.id))
     const owner = messenger.codeOwner(sends)
     if (owner === undefined) return verdict

@@ -30,6 +30,8 @@ export type Outgoing = {
   readonly earlier: readonly Send[]
   readonly taken: Taken | undefined
   readonly opened: boolean
+  /** What becomes of it changes nothing that can be seen from outside, as with a decoy; see `StartRequest.isQuiet`. */
+  readonly isQuiet?: boolean
 }
 
 /** Brings the code of a verification to its phone. */
@@ -55,6 +57,12 @@ export class CodeDelivery {
     // The send goes on. What it comes to is in the store, and a refusal cannot reach this caller any more.
     delivery.catch(() => {})
     return { opened, verification, sends: await messenger.sendsOf(verification.id) }
+  }
+
+  /** Does to the store what a delivery does, and sends nothing. */
+  async pretend({ verification, planned, opened }: Outgoing): Promise<Started> {
+    await this.#deps.messenger.pretend(verification.id, planned)
+    return { opened, verification, sends: [] }
   }
 
   /** The message that carries the code of a verification, by its channel; `earlier` are those that did before. */
@@ -90,7 +98,8 @@ export class CodeDelivery {
 
   async #delivered(outgoing: Outgoing, delivery: Delivery): Promise<Started> {
     const { store, counters, messenger } = this.#deps
-    const { verification, taken, opened } = outgoing
+    const { verification, taken, opened, isQuiet = false } = outgoing
+    if (isQuiet) return { opened, verification, sends: delivery.sends }
     if (delivery.outcome === 'unavailable') {
       await store.retract(verification.id)
       await giveBack(counters, taken)

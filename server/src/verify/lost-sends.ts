@@ -1,6 +1,6 @@
 import { takeOrTell } from '../limits/refusal.ts'
 import { isFinal } from '../messaging/outcomes.ts'
-import type { RetakenSend, Send } from '../messaging/store.ts'
+import { NO_PROVIDER, type RetakenSend, type Send } from '../messaging/store.ts'
 import { type CodeDelivery, destinationOf } from './code-delivery.ts'
 import { codeOf, type VerifyDeps } from './deps.ts'
 import type { Verification } from './verification.ts'
@@ -34,8 +34,9 @@ export class LostSends {
   async #finish(send: RetakenSend): Promise<void> {
     const { messenger, store, settings } = this.#deps
     const verification = send.owner.startsWith('ver_') ? await store.find(send.owner) : undefined
-    // The text of a backend's own message is not kept, so nobody can send it again.
-    if (verification?.status !== 'pending' || settings.testNumbers.has(verification.to)) {
+    // The text of a backend's own message is not kept, so nobody can send it again; a decoy is never sent.
+    const isNothing = send.provider === NO_PROVIDER
+    if (verification?.status !== 'pending' || isNothing || settings.testNumbers.has(verification.to)) {
       return messenger.giveUp(send)
     }
     switch (send.status) {

@@ -5,10 +5,11 @@ import { giveBack, rateLimited, takeOrTell, takeOrThrow } from '../limits/refusa
 import { waitSeconds } from '../limits/window.ts'
 import { channelNotCarried } from '../messaging/messenger.ts'
 import type { Channel } from '../messaging/provider.ts'
+import { NO_PROVIDER, type PlannedSend } from '../messaging/store.ts'
 import { CountersignError } from '../primitives/errors.ts'
 import { makeId } from '../primitives/ids.ts'
 import { parsePhone, type Phone } from '../primitives/phone.ts'
-import { type CodeDelivery, destinationOf, type Started } from './code-delivery.ts'
+import { type CodeDelivery, destinationOf, type Outgoing, type Started } from './code-delivery.ts'
 import { deriveCode, digestCode } from './codes.ts'
 import { codeOf, ended, mustFind, type VerifyDeps } from './deps.ts'
 import { once } from './idempotency.ts'
@@ -29,6 +30,10 @@ export type StartRequest = {
   readonly nonce?: string
   readonly metadata?: Readonly<Record<string, string>>
   readonly idempotencyKey?: string
+  /** Nothing is sent, and nobody can tell: for a number that has no account to do this with. */
+  readonly isDecoy?: boolean
+  /** Nobody waits for the provider, so that an answer does not tell a decoy by its time. */
+  readonly isQuiet?: boolean
 }
 
 /** A start whose parts have been read. */
@@ -40,6 +45,8 @@ type Wanted = {
   readonly caller: Caller
   readonly claimKey?: string
 }
+
+type Quiet = Pick<StartRequest, 'isDecoy' | 'isQuiet'>
 
 const ALLOW: Decision = { verdict: 'allow', reasons: [] }
 
@@ -86,9 +93,9 @@ export class Starts {
     const testCode = settings.testNumbers.get(phone.e164)
     if (testCode !== undefined) return this.#startTest(wanted, testCode)
 
-    const planned = messenger.plan(
-      destinationOf({ to: phone.e164, country: phone.country }, channel),
-      'start',
+    const planned = this.#planned(
+      messenger.plan(destinationOf({ to: phone.e164, country: phone.country }, channel), 'start'),
+      wanted.request,
     )
     const decision = decide(this.#deps.guard, phone, channel)
     const { draft, code } = this.#draft(wanted, decision)
@@ -98,9 +105,11 @@ export class Starts {
     if (!opened) {
       // It was pending, or another start was first: this one is a resend.
       await giveBack(counters, taken)
-      return this.#sendAgain(verification, phone, channel, caller)
+      return this.#sendAgain(verification, phone, channel, caller, wanted.request)
     }
-    if (allowed) return this.#delivery.deliver({ verification, code, earlier: [], planned, taken, opened })
+    if (allowed) {
+      return this.#deliver({ verification, code, earlier: [], planned, taken, opened }, wanted.request)
+    }
     // Nothing went to the number; the address keeps its hit.
     await giveBack(counters, taken, [rules.sendsKey(phone.e164)])
     return { opened, verification, sends: [] }
@@ -143,7 +152,8 @@ export class Starts {
     const { request, phone, purpose, channel, caller, claimKey } = wanted
     const keys = this.#deps.keys.current
     const id = makeId('ver_', clock.now())
-    const code = testCode ?? deriveCode(keys, id, settings.codeLength)
+    const fixed = testCode ?? settings.fixedCode({ service: caller.service, purpose })
+    const code = fixed ?? deriveCode(keys, id, settings.codeLength)
     const draft: Draft = {
       id,
       service: caller.service,
@@ -168,11 +178,28 @@ export class Starts {
     return { draft, code }
   }
 
+  /** A send, or one like it that goes nowhere. */
+  #planned(planned: PlannedSend, { isDecoy = false }: Pick<StartRequest, 'isDecoy'>): PlannedSend {
+    return isDecoy ? { ...planned, provider: NO_PROVIDER, sender: null, price: null } : planned
+  }
+
+  async #deliver(outgoing: Outgoing, { isDecoy = false, isQuiet = false }: Quiet): Promise<Started> {
+    const delivery = this.#delivery
+    const work = () => (isDecoy ? delivery.pretend(outgoing) : delivery.deliver({ ...outgoing, isQuiet }))
+    if (!isQuiet) return work()
+    // Not before the answer has gone: what a decoy is spared would show in its time. A process that dies now has
+    // recorded the send, and another takes it over.
+    setImmediate(() => void work().catch(() => {}))
+    const { opened, verification } = outgoing
+    return { opened, verification, sends: [] }
+  }
+
   async #sendAgain(
     verification: Verification,
     phone: Phone,
     channel: Channel,
     caller: Caller,
+    how: Quiet = {},
   ): Promise<Started> {
     const { store, settings, messenger, counters, rules } = this.#deps
     if (verification.status !== 'pending') throw ended(verification)
@@ -183,7 +210,10 @@ export class Starts {
     const earlier = await messenger.sendsOf(verification.id)
     const isWrong = earlier.some((send) => send.channel === channel && send.error === 'wrong_channel')
     if (isWrong) throw wrongChannel(verification, channel)
-    const planned = messenger.plan(destinationOf(verification, channel), 'resend', earlier)
+    const planned = this.#planned(
+      messenger.plan(destinationOf(verification, channel), 'resend', earlier),
+      how,
+    )
     const taken = await takeOrThrow(
       counters,
       rules.send(verification.to, Math.max(1, verification.sends), caller),
@@ -199,7 +229,7 @@ export class Starts {
     }
     const code = codeOf(this.#deps, verification)
     const outgoing = { code, earlier, planned, taken, opened: false }
-    return this.#delivery.deliver({ ...outgoing, verification: again.verification })
+    return this.#deliver({ ...outgoing, verification: again.verification }, how)
   }
 
   async #resendTest(verification: Verification, channel: Channel): Promise<Started> {

@@ -1,6 +1,7 @@
 import type { RuleState } from '../limits/counters.ts'
 import { peekOrThrow } from '../limits/refusal.ts'
 import type { Channel } from '../messaging/provider.ts'
+import { isId } from '../primitives/ids.ts'
 import { parsePhone } from '../primitives/phone.ts'
 import { type Checked, Checks } from './checks.ts'
 import { codeOf, ended, mustFind, notFound, type VerifyDeps } from './deps.ts'
@@ -86,6 +87,11 @@ export class Verifier {
   /** Reads a verification. Throws `not_found`. */
   read(id: string, caller: Caller = BACKEND): Promise<Verification> {
     return mustFind(this.#deps.store, id, caller)
+  }
+
+  /** Finds a verification of whatever service: for callers that know from its service what it is for. */
+  async find(id: string): Promise<Verification | undefined> {
+    return isId('ver_', id) ? this.#deps.store.find(id) : undefined
   }
 
   /** Lists verifications, newest first. */

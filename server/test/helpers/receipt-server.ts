@@ -77,6 +77,7 @@ export async function startReceiptServer(options: {
   const app = await buildApp({
     // Nothing here is asked for by a hook.
     ...({} as Services),
+    auth: {} as Services['auth'],
     clock,
     metrics,
     receipts,

@@ -2,6 +2,7 @@ import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { SqliteMessaging } from '../../src/stores/sqlite/messaging.ts'
 import { SqliteVerifications } from '../../src/stores/sqlite/verifications.ts'
 import { exchange, phoneOf, SK, startServer, type TestServer } from '../helpers/server.ts'
+import { signIn } from '../helpers/people.ts'
 import { outcomeOf, read, start, type WireProblem } from '../helpers/wire.ts'
 
 const TO = phoneOf(0)
@@ -281,6 +282,116 @@ describe('JSON that is meant to confuse', () => {
     for (const to of ['1e999', '-0', '1'.repeat(400), '14155552671'])
       expect((await server.api('POST', '/v1/verifications', { body: `{"to":${to}}` })).status).toBe(400)
   })
+})
+
+describe('the sign-in API', () => {
+  const ROUTES = [
+    'POST /api/auth/otp/request',
+    'POST /api/auth/verify-otp',
+    'POST /api/auth/register',
+    'POST /api/auth/register/resend',
+    'POST /api/auth/register/verify',
+    'POST /api/auth/login',
+    'POST /api/auth/refresh',
+    'POST /api/auth/logout',
+    'PATCH /api/auth/me',
+    'POST /api/auth/password/change',
+    'POST /api/auth/password/reset/request',
+    'POST /api/auth/password/reset/verify',
+    'POST /api/auth/password/reset',
+    'POST /api/auth/phone',
+    'POST /api/auth/phone/verify',
+    'POST /api/auth/phone/undo/request',
+    'POST /api/auth/phone/undo',
+    'POST /api/sms/send-verification',
+    'POST /api/sms/send-2fa',
+  ]
+  const MEMBERS = [
+    'phone',
+    'otp',
+    'password',
+    'identifier',
+    'verification_id',
+    'code',
+    'refresh_token',
+    'reset_token',
+    'current_password',
+    'phoneNumber',
+    'email',
+    'name',
+    'locale',
+    'device_token',
+  ]
+  const VALUES = [
+    '"\\u0000"',
+    '"\\ud800"',
+    '"__proto__"',
+    '"+1415\\u000a5552000"',
+    '1e999',
+    '[["x"]]',
+    '{"$ne":null}',
+    '{"__proto__":{"polluted":true}}',
+    `"${'x'.repeat(3_000)}"`,
+    'true',
+  ]
+
+  test.each(ROUTES)('%s: what is not JSON, or no object, is 400, and nothing is sent', async (name) => {
+    const server = await startServer({ settings: CALLS })
+    const { call } = await personAt(server, name)
+    for (const body of ['{', '{"phone":}', '[]', '"x"', '1', 'true', '{}{}', '\u0000', '[{"phone":"x"}]'])
+      expect({ body, status: await call(body) }).toEqual({ body, status: 400 })
+    for (const body of [
+      '['.repeat(32_000) + ']'.repeat(32_000),
+      `${'{"a":'.repeat(9_000)}1${'}'.repeat(9_000)}`,
+    ])
+      expect(await call(body)).toBe(400)
+    expect(await call(bytesOf('{"phone":"x"}', [0xff, 0xc0, 0xaf]))).toBeLessThan(500)
+    expect(await call(`{"a":"${'x'.repeat(70_000)}"}`)).toBe(413)
+    expect(server.inbox.list()).toHaveLength(1)
+  })
+
+  test.each(ROUTES)('R87: %s: names that every object has are 400, and touch no prototype', async (name) => {
+    const server = await startServer({ settings: CALLS })
+    const { call } = await personAt(server, name)
+    for (const member of ['__proto__', 'constructor', 'prototype', 'toString', 'hasOwnProperty'])
+      for (const value of ['{"polluted":true}', '"x"', 'null'])
+        expect({ member, status: await call(`{"${member}":${value}}`) }).toEqual({ member, status: 400 })
+    expectUnpolluted()
+  })
+
+  test.each(ROUTES)(
+    'R16: %s: values of every kind are refused, never a 500, and open nothing',
+    async (name) => {
+      const server = await startServer({ settings: CALLS })
+      const { call, id } = await personAt(server, name)
+      for (const value of VALUES) {
+        for (const member of MEMBERS.filter((member) => member !== 'name'))
+          expect([400, 401, 404], `${member} ${value}`).toContain(await call(`{"${member}":${value}}`))
+        const all = `{${MEMBERS.map((member) => `"${member}":${value}`).join(',')}}`
+        expect(await call(all)).toBe(400)
+      }
+      expectUnpolluted()
+      expect(server.inbox.list()).toHaveLength(1)
+      const { body } = await server.api<{ data: object[] }>('GET', '/admin/users')
+      expect(body.data).toMatchObject([{ id, name: null, status: 'active' }])
+      expect(body.data).toHaveLength(1)
+    },
+  )
+
+  const CALLS = { SIGN_IN_CALLS_PER_ADDRESS_HOUR: '10000', CALLS_PER_SESSION_MINUTE: '10000' }
+
+  /** Somebody who is signed in, and what a body comes to at a route. */
+  async function personAt(server: TestServer, name: string) {
+    const [method = '', path = ''] = name.split(' ')
+    const { access_token, user } = await signIn(server, TO)
+    const isForUser =
+      !/^\/api\/auth\/(?:otp|verify-otp|register|login|refresh|logout|password\/reset|phone\/undo)/.test(path)
+    const key = isForUser ? access_token : 'none'
+    const call = async (body: string | Buffer) =>
+      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- bytes go as they are
+      (await server.api(method, path, { key, body: body as string })).status
+    return { call, id: user.id }
+  }
 })
 
 describe('ids that are none', () => {

@@ -33,12 +33,19 @@ describe('CORS', () => {
     )
     expect(statusCode).toBe(204)
     expect(headers['access-control-allow-origin']).toBe(APP)
-    expect(headers['access-control-allow-credentials']).toBeUndefined()
-    expect(String(headers['access-control-allow-methods']).split(/, */).sort()).toEqual(['GET', 'POST'])
+    // Of the sign-in API's cookie: `auth/cookies.test.ts`.
+    expect(headers['access-control-allow-credentials']).toBe('true')
+    expect(String(headers['access-control-allow-methods']).split(/, */).sort()).toEqual([
+      'DELETE',
+      'GET',
+      'PATCH',
+      'POST',
+    ])
     expect(String(headers['access-control-allow-headers']).split(/, */).sort()).toEqual([
       'authorization',
       'content-type',
       'idempotency-key',
+      'x-session-mode',
     ])
     expect(String(headers['vary'])).toMatch(/origin/i)
   })

@@ -1,5 +1,6 @@
 import type { FastifyServerOptions, RouteOptions } from 'fastify'
 import { describe, expect, test, vi } from 'vitest'
+import { PASSWORD, QUICK } from '../helpers/people.ts'
 import { phoneOf, startServer, type TestServer } from '../helpers/server.ts'
 import { check, start, type WireProblem } from '../helpers/wire.ts'
 
@@ -35,7 +36,10 @@ function routesOf(server: TestServer): Route[] {
 }
 
 function pathOf(url: string): string {
-  return url.replace(':id', 'ver_1').replace(':e164', phoneOf(0)).replace('*', '')
+  return url
+    .replace(':id', url.startsWith('/admin/') ? 'usr_1' : 'ver_1')
+    .replace(':e164', phoneOf(0))
+    .replace('*', '')
 }
 
 const OPEN = [
@@ -84,6 +88,23 @@ const FLOODS: Readonly<
   },
 }
 
+/** Bodies that anybody can send to the sign-in API again and again, by route: each must end in a 429. */
+const ANYONE: Readonly<Record<string, (n: number) => object>> = {
+  'POST /api/auth/otp/request': (n) => ({ phone: phoneOf(n) }),
+  'POST /api/auth/verify-otp': (n) => ({ phone: phoneOf(n), otp: '000000' }),
+  'POST /api/auth/register': (n) => ({ phone: phoneOf(n), password: PASSWORD }),
+  'POST /api/auth/register/resend': () => ({ verification_id: 'ver_1' }),
+  'POST /api/auth/register/verify': () => ({ verification_id: 'ver_1', code: '000000' }),
+  'POST /api/auth/login': (n) => ({ identifier: phoneOf(n), password: PASSWORD }),
+  'POST /api/auth/refresh': () => ({ refresh_token: 'rt_1' }),
+  'POST /api/auth/logout': () => ({ refresh_token: 'rt_1' }),
+  'POST /api/auth/password/reset/request': (n) => ({ phone: phoneOf(n) }),
+  'POST /api/auth/password/reset/verify': (n) => ({ phone: phoneOf(n), code: '000000' }),
+  'POST /api/auth/password/reset': () => ({ reset_token: 'rst_1', password: PASSWORD }),
+  'POST /api/auth/phone/undo/request': (n) => ({ phone: phoneOf(n) }),
+  'POST /api/auth/phone/undo': (n) => ({ phone: phoneOf(n), code: '000000' }),
+}
+
 describe('every route', () => {
   test('is seen by these tests', async () => {
     const server = await startServer()
@@ -97,7 +118,10 @@ describe('every route', () => {
     const server = await startServer()
     for (const { name, access } of routesOf(server)) {
       if (FOREIGN.has(name)) continue
-      expect(['open', 'any', 'secret'], name).toContain(access)
+      expect(['open', 'any', 'secret', 'anyone', 'user'], name).toContain(access)
+      // People have no keys, and backends no sessions.
+      const isForPeople = access === 'anyone' || access === 'user'
+      expect(isForPeople, name).toBe(/^\S+ \/api\//.test(name))
     }
   })
 
@@ -109,10 +133,18 @@ describe('every route', () => {
       expect(name).toMatch(/^(GET|HEAD|DELETE \/dev\/inbox\/messages|POST \/hooks\/:provider\/status)/)
   })
 
-  test('that is not open answers 401 without a key, before it looks at anything', async () => {
+  test('only what begins or keeps a session is for anyone', async () => {
     const server = await startServer()
-    const closed = routesOf(server).filter(({ name, access }) => access !== 'open' && !FOREIGN.has(name))
-    expect(closed.length).toBeGreaterThan(15)
+    const anyone = routesOf(server).filter(({ access }) => access === 'anyone')
+    expect(anyone.map(({ name }) => name).sort()).toEqual(Object.keys(ANYONE).sort())
+  })
+
+  test('that is not open answers 401 without a key or a token, before it looks at anything', async () => {
+    const server = await startServer()
+    const closed = routesOf(server).filter(
+      ({ name, access }) => access !== 'open' && access !== 'anyone' && !FOREIGN.has(name),
+    )
+    expect(closed.length).toBeGreaterThan(35)
     for (const { name, method, url } of closed) {
       for (const path of [pathOf(url), `${pathOf(url)}?unknown=1`]) {
         const { status } = await server.api(method, path, { key: 'none' })
@@ -134,6 +166,13 @@ describe('every route', () => {
         'POST /v1/messages',
         'GET /v1/messages',
         'GET /v1/messages/:id',
+        'GET /admin/users',
+        'GET /admin/users/:id',
+        'POST /admin/users/:id/disable',
+        'POST /admin/users/:id/enable',
+        'POST /admin/users/:id/end-sessions',
+        'DELETE /admin/users/:id',
+        'GET /admin/events',
       ]),
     )
     for (const { name, method, url } of secret) {
@@ -185,6 +224,24 @@ describe('every route', () => {
         remoteAddress: '192.0.2.10',
       })
       expect(other.status).not.toBe(429)
+    },
+  )
+
+  test.each(Object.entries(ANYONE))(
+    'A19: %s has a limit for anybody: a flood from one address ends in 429',
+    async (name, body) => {
+      const server = await startServer({
+        settings: { ...QUICK, SIGN_IN_CALLS_PER_ADDRESS_HOUR: '5', PASSWORDS_PER_ADDRESS_HOUR: '5' },
+      })
+      const [method = '', url = ''] = name.split(' ')
+      const call = (n: number, remoteAddress: string) =>
+        server.api(method, url, { key: 'none', body: body(n), remoteAddress })
+      const statuses: number[] = []
+      for (let n = 0; n < 8; n++) statuses.push((await call(n, '192.0.2.9')).status)
+      expect(statuses.slice(0, 5)).not.toContain(429)
+      expect(statuses.slice(5)).toEqual([429, 429, 429])
+      // Somebody else is not in that bucket.
+      expect((await call(20, '192.0.2.10')).status).not.toBe(429)
     },
   )
 

@@ -6,6 +6,7 @@ import { Worker } from 'node:worker_threads'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, afterEach, describe, expect, test } from 'vitest'
 import type { Clock } from '../../src/primitives/clock.ts'
+import { SqliteAuth } from '../../src/stores/sqlite/auth.ts'
 import { SqliteCounters } from '../../src/stores/sqlite/counters.ts'
 import { SqliteDatabase } from '../../src/stores/sqlite/database.ts'
 import { SqliteKeys } from '../../src/stores/sqlite/keys.ts'
@@ -181,6 +182,7 @@ describe('a store that takes no writes, in one process', () => {
       counters: new SqliteCounters(db, clock),
       keys: new SqliteKeys(db),
       tallies: new SqliteTallies(db, clock),
+      auth: new SqliteAuth(db, clock),
       sweep: async () => 0,
       ping: () => db.write(() => {}),
       close: async () => db.close(),

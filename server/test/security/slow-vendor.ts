@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { createServer, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 
@@ -10,7 +11,7 @@ export class SlowVendor {
   /** False: it does not know what it has taken. */
   remembers = true
   readonly #taken: Taken[] = []
-  readonly #waiting: ServerResponse[] = []
+  readonly #waiting: { readonly response: ServerResponse; readonly sid: string }[] = []
   readonly #arrived: (() => void)[] = []
   readonly #server: Server = createServer((request, response) => {
     if (request.method === 'GET') return this.#list(request.url ?? '', response)
@@ -19,12 +20,14 @@ export class SlowVendor {
     request.on('end', () => {
       const body = Buffer.concat(chunks).toString()
       this.bodies.push(body)
+      // No two messages share an id, whichever vendor of these tests took them.
+      const sid = `SM${randomBytes(16).toString('hex')}`
       this.#taken.push({
         to: new URLSearchParams(body).get('To') ?? '',
-        sid: sidOf(this.#taken.length),
+        sid,
         date_created: new Date().toUTCString(),
       })
-      this.#waiting.push(response)
+      this.#waiting.push({ response, sid })
       for (const tell of this.#arrived.splice(0)) tell()
     })
   })
@@ -53,15 +56,15 @@ export class SlowVendor {
   }
 
   letGo(): void {
-    for (const response of this.#waiting.splice(0)) {
+    for (const { response, sid } of this.#waiting.splice(0)) {
       response.writeHead(201, { 'content-type': 'application/json' })
-      response.end(JSON.stringify({ sid: `SM${'0'.repeat(32)}`, status: 'queued' }))
+      response.end(JSON.stringify({ sid, status: 'queued' }))
     }
   }
 
   /** Answers those that wait as a vendor does that cannot be used with these credentials. */
   refuse(): void {
-    for (const response of this.#waiting.splice(0)) {
+    for (const { response } of this.#waiting.splice(0)) {
       response.writeHead(401, { 'content-type': 'application/json' })
       response.end(JSON.stringify({ code: 20003, message: 'Authenticate', more_info: '', status: 401 }))
     }
@@ -77,8 +80,4 @@ export class SlowVendor {
     this.#server.closeAllConnections()
     this.#server.close()
   }
-}
-
-function sidOf(n: number): string {
-  return `SM${n.toString(16).padStart(32, '0')}`
 }

@@ -163,7 +163,7 @@ describe.skipIf(!existsSync(CHROMIUM))('in a browser', () => {
     await send({ To: '+4915112345678', From: 'whatsapp:+15005550006', Body: 'x' })
     await send({ To: 'whatsapp:+4915112345678', From: 'whatsapp:+15005550006', Body: 'Ihr Code ist 5309' })
     await ring({ To: '+33612345678', Twiml: '<Response><Say>Your code is 9, 1, 4, 2</Say></Response>' })
-    await page.getByText('<img src=x onerror=alert(1)>').waitFor()
+    await page.locator('.bubble', { hasText: '<img src=x onerror=alert(1)>' }).first().waitFor()
     await page.getByRole('button', { name: 'Copy 482913' }).waitFor()
     await page.getByRole('button', { name: 'Copy 9142' }).waitFor()
     await page.getByText('undelivered 30007').waitFor()

@@ -60,8 +60,8 @@ describeWith('mongodb', 'what MongoDB keeps', () => {
   })
 
   test('R12: TTL indexes lie over all that has an end, and nothing waits for them', async () => {
-    const ending = ['verifications', 'messages', 'counters', 'guess_budgets', 'claims', 'receipts', 'tallies']
-    for (const name of ending) {
+    const verify = ['verifications', 'messages', 'counters', 'guess_budgets', 'claims', 'receipts', 'tallies']
+    for (const name of [...verify, 'tickets', 'auth_events', 'phone_locks']) {
       const indexes = await db.collection(name).indexes()
       const expiry = indexes.find(({ key }) => 'purge_at' in key)
       expect(expiry, name).toMatchObject({ key: { purge_at: 1 }, expireAfterSeconds: 0 })
@@ -69,6 +69,11 @@ describeWith('mongodb', 'what MongoDB keeps', () => {
     expect(await db.collection('verifications').indexes()).toContainEqual(
       expect.objectContaining({ key: { slot: 1 }, unique: true }),
     )
+    for (const key of [{ phone_slot: 1 }, { email_slot: 1 }]) {
+      expect(await db.collection('users').indexes()).toContainEqual(
+        expect.objectContaining({ key, unique: true }),
+      )
+    }
     for (const key of [{ 'send_log.ref': 1 }, { 'send_log.lost': 1 }]) {
       expect(await db.collection('verifications').indexes()).toContainEqual(
         expect.objectContaining({ key, sparse: true }),

@@ -1,6 +1,7 @@
 import { MongoClient } from 'mongodb'
 import { afterAll, beforeAll } from 'vitest'
 import { openMongo } from '../../src/stores/mongo/store.ts'
+import { describeAuthStore } from '../conformance/auth-store.ts'
 import { describeCounters } from '../conformance/counters.ts'
 import { describeMessagingStore } from '../conformance/messaging-store.ts'
 import { describeReceipts } from '../conformance/receipts.ts'
@@ -49,6 +50,18 @@ describeWith('mongodb', 'mongodb', () => {
   describeReceipts('mongodb', openEmpty)
 
   describeTallies('mongodb', openEmpty)
+
+  describeAuthStore('mongodb', async (clock) => {
+    const [store, other] = [await openEmpty(clock), await open(clock)]
+    return {
+      auth: store.auth,
+      other: other.auth,
+      sweep: () => store.sweep(),
+      close: async () => {
+        await Promise.all([store.close(), other.close()])
+      },
+    }
+  })
 
   describeCounters('mongodb', async (clock) => {
     const store = await openEmpty(clock)

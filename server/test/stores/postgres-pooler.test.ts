@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import postgres from 'postgres'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { openPostgres } from '../../src/stores/postgres/store.ts'
+import { describeAuthStore } from '../conformance/auth-store.ts'
 import { describeChargedOpening } from '../conformance/charged-opening.ts'
 import { describeCounters } from '../conformance/counters.ts'
 import { describeVerifyStore } from '../conformance/verify-store.ts'
@@ -60,6 +61,25 @@ describeWith(['postgres', 'pgbouncer'], 'Postgres behind a PgBouncer that pools 
       const store = await open(clock)
       await empty()
       return store
+    })
+
+    describeAuthStore('postgres through PgBouncer', async (clock) => {
+      const stores = [await open(clock), await open(clock)] as const
+      await empty()
+      return {
+        auth: stores[0].auth,
+        other: stores[1].auth,
+        sweep: async () => {
+          const sql = postgres(database.url, { max: 1, onnotice: () => {} })
+          // The next sweep may begin at once, as if the one before had been a minute ago.
+          await sql`DELETE FROM countersign.leases WHERE name = 'sweep'`
+          await sql.end()
+          return stores[0].sweep()
+        },
+        close: async () => {
+          await Promise.all(stores.map((store) => store.close()))
+        },
+      }
     })
 
     describeCounters('postgres through PgBouncer', async (clock) => {

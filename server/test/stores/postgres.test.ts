@@ -1,13 +1,14 @@
 import postgres from 'postgres'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { openPostgres } from '../../src/stores/postgres/store.ts'
+import { describeAuthStore } from '../conformance/auth-store.ts'
 import { describeChargedOpening } from '../conformance/charged-opening.ts'
 import { describeCounters } from '../conformance/counters.ts'
 import { describeMessagingStore } from '../conformance/messaging-store.ts'
 import { describeReceipts } from '../conformance/receipts.ts'
 import { describeTallies } from '../conformance/tallies.ts'
 import { describeVerifyStore } from '../conformance/verify-store.ts'
-import type { FakeClock } from '../fake-clock.ts'
+import { FakeClock } from '../fake-clock.ts'
 import { phoneOf, startServer } from '../helpers/server.ts'
 import { describeWith, type Fresh, freshPostgres } from '../helpers/services.ts'
 
@@ -26,7 +27,15 @@ describeWith('postgres', 'postgres', () => {
     await sql`
       TRUNCATE countersign.verifications, countersign.guess_budgets, countersign.counters, countersign.sends,
         countersign.messages, countersign.claims, countersign.api_keys, countersign.tallies,
-        countersign.leases, countersign.receipts`
+        countersign.leases, countersign.receipts, countersign.users, countersign.sessions, countersign.tickets,
+        countersign.auth_events`
+    await sql.end()
+  }
+
+  /** Lets the next sweep begin at once, as if the one before had been a minute ago. */
+  const endSweep = async () => {
+    const sql = postgres(database.url, { max: 1, onnotice: () => {} })
+    await sql`DELETE FROM countersign.leases WHERE name = 'sweep'`
     await sql.end()
   }
 
@@ -70,12 +79,40 @@ describeWith('postgres', 'postgres', () => {
       return { counters: store.counters, close: () => store.close() }
     })
 
+    describeAuthStore(name, async (clock) => {
+      const stores = [await open(clock, prepare), await open(clock, prepare)] as const
+      await empty()
+      return {
+        auth: stores[0].auth,
+        other: stores[1].auth,
+        sweep: async () => {
+          await endSweep()
+          return stores[0].sweep()
+        },
+        close: async () => {
+          await Promise.all(stores.map((store) => store.close()))
+        },
+      }
+    })
+
     describeTallies(name, async (clock) => {
       const store = await open(clock, prepare)
       await empty()
       return store
     })
   }
+
+  test('half of a surrogate pair, which Postgres reads in no JSON, is kept as U+FFFD', async () => {
+    const { auth, close } = await open(new FakeClock())
+    await empty()
+    const by = { actor: 'anonymous', address: null, agent: 'a\ud800' } as const
+    await auth.record({ id: 'evt_1', type: 'login.failed', by, data: { a: '\udc00' }, userId: null })
+    await auth.putTicket({ id: 'tkt_1', kind: 'reset', userId: null, data: { name: '\ud800b' } }, 60)
+    const [event] = (await auth.events({ limit: 1 })).data
+    expect(event).toMatchObject({ by: { agent: 'a\ufffd' } })
+    expect(await auth.takeTicket('reset', 'tkt_1')).toMatchObject({ data: { name: '\ud800b' } })
+    await close()
+  })
 
   test('U+0000, which Postgres cannot keep, is refused as on every store', async () => {
     const server = await startServer({ settings: { DATABASE_URL: database.url } })

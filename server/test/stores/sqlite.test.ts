@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { openSqlite } from '../../src/stores/sqlite/store.ts'
+import { describeAuthStore } from '../conformance/auth-store.ts'
 import { describeMessagingStore } from '../conformance/messaging-store.ts'
 import { describeReceipts } from '../conformance/receipts.ts'
 import { describeTallies } from '../conformance/tallies.ts'
@@ -37,3 +38,20 @@ describeReceipts('sqlite', async (clock) =>
 describeTallies('sqlite', async (clock) =>
   openSqlite({ path: ':memory:', synchronous: 'normal', retentionDays: 30, clock }),
 )
+
+describeAuthStore('sqlite', async (clock) => {
+  const folder = mkdtempSync(join(tmpdir(), 'countersign-'))
+  const path = join(folder, 'test.db')
+  const open = () => openSqlite({ path, synchronous: 'normal', retentionDays: 30, clock })
+  const [store, other] = [open(), open()]
+  return {
+    auth: store.auth,
+    other: other.auth,
+    sweep: () => store.sweep(),
+    close: async () => {
+      await store.close()
+      await other.close()
+      rmSync(folder, { recursive: true })
+    },
+  }
+})

@@ -3,6 +3,7 @@ import type { SendOutcome } from '../../src/messaging/store.ts'
 import { makeId } from '../../src/primitives/ids.ts'
 import type { Store } from '../../src/stores/store.ts'
 import type { Draft } from '../../src/verify/store.ts'
+import { AuthWorld } from '../conformance/auth/world.ts'
 import { planned as plannedOf } from '../conformance/planned.ts'
 import { draft } from '../conformance/verify-store.ts'
 import type { FakeClock } from '../fake-clock.ts'
@@ -60,6 +61,21 @@ export type Made = {
   readonly left: readonly string[]
   /** A send that was delivered, by its ref, one whose answer was lost, and one that a receipt waits for. */
   readonly told: { readonly ref: string; readonly lost: string; readonly early: string }
+  readonly people: People
+}
+
+/** Who signs in, and with what. */
+export type People = {
+  /** One with everything: a session of which the token with generation 0 was just used, and one by a password. */
+  readonly ann: { readonly id: string; readonly session: string; readonly byPassword: string }
+  /** One who is shut. */
+  readonly bob: { readonly id: string; readonly phone: string }
+  /** One who had another number before. */
+  readonly cee: { readonly id: string; readonly from: string; readonly undo: string }
+  /** One whose number is Cee's by now. */
+  readonly dan: { readonly id: string }
+  /** The id of two tickets of different kinds. */
+  readonly ticket: string
 }
 
 let sendNumber = 0
@@ -76,6 +92,7 @@ export async function guess(store: Store, id: string, digest = WRONG): Promise<s
 /** Fills a store with something of every kind, by the verbs of a server. */
 export async function fill(store: Store, clock: FakeClock): Promise<Made> {
   const { verifications, messaging } = store
+  const people = await fillPeople(worldOn(store, clock))
   const ids = {} as Record<Fate, string>
   const open = async (fate: Fate, changes: Partial<Draft> = {}) => {
     clock.advanceMs(3)
@@ -187,21 +204,63 @@ export async function fill(store: Store, clock: FakeClock): Promise<Made> {
   for (let n = 0; n < 3; n++) await store.counters.take([FIVE])
   const given = await store.counters.take([FIVE, GIVEN])
   if (given.ok) await store.counters.give(given)
-  return { ids, messages, keys, left, told }
+  return { ids, messages, keys, left, told, people }
+}
+
+/** What people do on a store, by the helpers of the conformance suite. */
+export function worldOn(store: Store, clock: FakeClock): AuthWorld {
+  const world = new AuthWorld()
+  world.begin(clock, { auth: store.auth, other: store.auth, sweep: store.sweep, close: store.close })
+  return world
+}
+
+async function fillPeople(world: AuthWorld): Promise<People> {
+  const { clock, store } = world
+  const newUser = { email: 'ann@example.com', name: 'Ann "é"\n', passwordHash: '$argon2id$1' }
+  const ann = await world.someone(newUser)
+  const byPassword = await world.another(ann.user.id, newUser.passwordHash, { amr: ['sms', 'pwd'] })
+  const bob = await world.someone()
+  await store.setStatus(bob.user.id, 'disabled', world.event('user.disabled'))
+  const [cee, dan] = [await world.someone({ email: 'cee@example.com' }), await world.someone()]
+  clock.advance(60)
+  const change = await world.change(cee.user.id, dan.phone, cee.session.id)
+  await store.changePhone(change)
+  const ticket = world.ticket({ kind: 'registration', data: { email: 'é', name: null } })
+  await store.putTicket(ticket, 600)
+  await store.putTicket({ ...ticket, kind: 'reset', userId: ann.user.id, data: {} }, 600)
+  const by = { actor: 'admin', key: 'key_1', address: '2001:db8::1', agent: 'é "x"' } as const
+  const data = { reason: 'wrong_password' }
+  await store.record({ ...world.event('login.failed', { by, data }), userId: ann.user.id })
+  const nobody = { actor: 'anonymous', address: null, agent: null } as const
+  await store.record({ ...world.event('login.failed', { by: nobody }), userId: null })
+  await store.rotate(world.rotation(ann.session.id, 0, { address: '192.0.2.8' }))
+  return {
+    ann: { id: ann.user.id, session: ann.session.id, byPassword: byPassword.id },
+    bob: { id: bob.user.id, phone: bob.phone },
+    cee: { id: cee.user.id, from: cee.phone, undo: change.undo.id },
+    dan: { id: dan.user.id },
+    ticket: ticket.id,
+  }
 }
 
 /** All that a server tells of what it keeps. */
-export async function picture(store: Store, { ids, messages, keys }: Made) {
+export async function picture(store: Store, { ids, messages, keys, people }: Made) {
   const { verifications, messaging } = store
   const sends = []
   for (const owner of [...Object.values(ids), ...messages]) sends.push(await messaging.sendsOf(owner))
   const budgets = []
   for (const to of Object.values(TO)) budgets.push(await verifications.budget(to, BUDGET))
+  const signIns = []
+  for (const { id } of [people.ann, people.bob, people.cee, people.dan])
+    signIns.push(await store.auth.account({ id }), await store.auth.sessionsOf(id))
   const page = await messaging.messages({ service: 'default', limit: 3 })
   const cursor = page.nextCursor ?? ''
   return {
     sends,
     budgets,
+    signIns,
+    users: await store.auth.users({ limit: 100 }),
+    events: await store.auth.events({ limit: 100 }),
     verifications: await verifications.list({ service: 'default', limit: 100 }),
     others: await verifications.list({ service: 'other', limit: 100 }),
     ofNumber: await verifications.list({ service: 'default', limit: 100, to: TO.sent }),

@@ -19,9 +19,12 @@ import {
   planned,
   RIGHT,
   TO,
+  worldOn,
 } from './transfer-contents.ts'
 import { type Kind, makePlace, type Place, rowsOf } from './transfer-places.ts'
 
+/** Users, sessions, tickets and events that a store is filled with. */
+const PEOPLE = [4, 4, 3, 14]
 const KINDS: readonly Kind[] = ['sqlite', 'postgres', 'mongodb']
 
 afterAll(endAll)
@@ -70,7 +73,7 @@ function describePair(from: Kind, to: Kind): void {
     const rows = await rowsOf(source)
     // A guess that was right leaves an empty budget in MongoDB.
     const budgets = from === 'mongodb' ? 5 : 4
-    expect(Object.values(rows).map((all) => all.length)).toEqual([2, 12, 5, 14, 2, budgets, 2, 4])
+    expect(Object.values(rows).map((all) => all.length)).toEqual([2, 12, 5, 14, 2, budgets, 2, 4, ...PEOPLE])
     expect(await rowsOf(target)).toEqual(rows)
     const back = await makePlace(from)
     await moved(target, back)
@@ -189,12 +192,33 @@ function describePair(from: Kind, to: Kind): void {
     expect(await claim('opened')).toEqual({ state: 'mine' })
   })
 
+  test('sign-ins go on where they were: tokens, passwords, numbers, tickets', async () => {
+    const { ann, bob, cee, dan, ticket } = made.people
+    const world = worldOn(store, clock)
+    const { auth } = store
+    const again = world.rotation(ann.session, 0, { graceSeconds: 60 })
+    expect(await auth.rotate(again)).toMatchObject({ outcome: 'repeated', generation: 1 })
+    expect(await auth.rotate(world.rotation(ann.session, 1))).toMatchObject({ generation: 2 })
+    expect(await auth.rotate(world.rotation(ann.session, 0))).toEqual({ outcome: 'reused' })
+    expect(await world.sessionIds(ann.id)).toEqual([ann.byPassword])
+    await world.another(ann.id, '$argon2id$1')
+    const taken = { email: 'ann@example.com' }
+    expect(await auth.updateUser(cee.id, taken, world.event('user.updated'))).toBe('email_taken')
+    expect(await auth.enter(world.entry({ phone: bob.phone }))).toMatchObject({ outcome: 'disabled' })
+    expect(await auth.takeTicket('registration', ticket)).toMatchObject({ data: { email: 'é', name: null } })
+    expect(await auth.takeTicket('reset', ticket)).toMatchObject({ userId: ann.id, data: {} })
+    expect(await auth.account({ id: dan.id })).toMatchObject({ phone: null })
+    expect(await auth.restorePhone(cee.undo, world.told())).toMatchObject({ user: { phone: cee.from } })
+    expect(await auth.deleteUser(ann.id, world.event('user.deleted'))).toBe(true)
+    expect(await auth.sessionsOf(ann.id)).toEqual([])
+  })
+
   test('sweep deletes in its time what was moved', async () => {
     clock.advance(31 * 86_400)
     await store.sweep()
     await store.close()
     const rows = await rowsOf(target)
-    expect(Object.values(rows).map((all) => all.length)).toEqual([2, 0, 0, 0, 0, 0, 0, 0])
+    expect(Object.values(rows).map((all) => all.length)).toEqual([2, 0, 0, 0, 0, 0, 0, 0, 4, 0, 0, 0])
   })
 }
 
@@ -279,7 +303,7 @@ describeWith('mongodb', 'moving out of and into MongoDB', () => {
     const [source, target] = way === 'into' ? [file, mongo] : [mongo, file]
     await filled(source)
     const { rows } = await moved(source, target, { afterEachPage: expire })
-    expect(rows).toBe(way === 'into' ? 45 : 46)
+    expect(rows).toBe(way === 'into' ? 70 : 71)
     // And then again.
     for (const name of [
       'verifications',
@@ -289,9 +313,11 @@ describeWith('mongodb', 'moving out of and into MongoDB', () => {
       'claims',
       'receipts',
       'tallies',
+      'tickets',
+      'auth_events',
     ])
       expect(await hasExpiry(name), name).toBe(true)
-    expect(await expire()).toBe(way === 'into' ? 29 : 30)
+    expect(await expire()).toBe(way === 'into' ? 46 : 47)
   })
 
   test('a database that is refused, or whose move was cut off, is as safe as before', async () => {

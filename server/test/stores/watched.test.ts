@@ -61,11 +61,12 @@ describe('of a store that is watched', () => {
     })
     const verbs = ({ constructor }: object) =>
       Object.getOwnPropertyNames(constructor.prototype).filter((name) => name !== 'constructor')
-    const { verifications, messaging, counters, keys, tallies } = store
+    const { verifications, messaging, counters, keys, tallies, auth } = store
     expect(seen.sort()).toEqual(
       [
         ...[verifications, messaging, counters, tallies].flatMap(verbs),
         ...verbs(keys).map((verb) => `keys.${verb}`),
+        ...verbs(auth).map((verb) => `auth.${verb}`),
         'sweep',
       ]
         .map((verb) => `store ${verb}`)

@@ -1,7 +1,8 @@
 import { MongoError, MongoServerError } from 'mongodb'
 import { CountersignError } from '../../primitives/errors.ts'
 
-const DUPLICATE_KEY = 11_000
+/** The code of what a unique index, or the primary key, refuses. */
+export const DUPLICATE_KEY = 11_000
 
 /** Whether a unique index, or the primary key, refused a document. */
 export function isDuplicate(error: unknown): boolean {

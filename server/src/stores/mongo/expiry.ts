@@ -9,6 +9,9 @@ const COLLECTIONS = [
   'claims',
   'receipts',
   'tallies',
+  'tickets',
+  'auth_events',
+  'phone_locks',
 ]
 
 /**

@@ -31,6 +31,18 @@ const MIGRATIONS: readonly ((db: Db) => Promise<void>)[] = [
       await owners.createIndex({ 'send_log.lost': 1 }, { sparse: true })
     }
     await db.collection('receipts').createIndex({ tried_at: 1 })
+    const users = db.collection('users')
+    await users.createIndex({ phone_slot: 1 }, { unique: true })
+    await users.createIndex({ email_slot: 1 }, { unique: true })
+    await users.createIndex({ status: 1, _id: -1 })
+    await users.createIndex({ 'session_log.id': 1 })
+    await users.createIndex({ 'session_log.idle_until': 1 })
+    // Hardly any user has left something that waits.
+    await users.createIndex({ 'pending_events.id': 1 }, { sparse: true })
+    await users.createIndex({ 'pending_tickets._id': 1 }, { sparse: true })
+    await db.collection('tickets').createIndex({ user_id: 1 })
+    await db.collection('auth_events').createIndex({ user_id: 1, _id: -1 })
+    await db.collection('auth_events').createIndex({ type: 1, _id: -1 })
     await createExpiry(db)
   },
 ]

@@ -1,7 +1,9 @@
 import type { Collection, Filter } from 'mongodb'
 import type { Clock } from '../../primitives/clock.ts'
 import { timePrefix } from '../../primitives/ids.ts'
+import { AuthLeftovers } from './auth-leftovers.ts'
 import type { MongoDatabase } from './database.ts'
+import { usersOf } from './user-documents.ts'
 
 /** Documents deleted in one step: few enough that no request notices. */
 const CHUNK = 500
@@ -16,15 +18,18 @@ export class MongoPurge {
   readonly #db: MongoDatabase
   readonly #clock: Clock
   readonly #retentionDays: number
+  readonly #leftovers: AuthLeftovers
 
   constructor(db: MongoDatabase, clock: Clock, retentionDays: number) {
     this.#db = db
     this.#clock = clock
     this.#retentionDays = retentionDays
+    this.#leftovers = new AuthLeftovers(db, retentionDays)
   }
 
   /** Sweeps everything there is to sweep, a chunk at a time; resolves with the number of documents deleted. */
   async sweep(): Promise<number> {
+    await this.#db.run((step) => this.#leftovers.tidyAll(step))
     const now = this.#clock.now()
     // Ids begin with their time.
     const oldest = timePrefix(now - this.#retentionDays * 86_400_000)
@@ -37,8 +42,29 @@ export class MongoPurge {
       await this.#drain('claims', isPast),
       await this.#drain('receipts', isPast),
       await this.#drain('tallies', isPast),
+      await this.#drain('tickets', isPast),
+      await this.#drain('auth_events', { _id: { $lt: `evt_${oldest}` } }),
+      await this.#endSessions(now),
+      await this.#drain('phone_locks', isPast),
     ]
     return deleted.reduce((sum, count) => sum + count, 0)
+  }
+
+  /** Takes sessions that have ended out of their users. */
+  async #endSessions(nowMs: number): Promise<number> {
+    const users = usersOf(this.#db)
+    const isOver = { idle_until: { $lte: nowMs } }
+    const wanted = { session_log: { $elemMatch: isOver } }
+    const options = { projection: { session_log: 1 }, limit: CHUNK, batchSize: CHUNK + 1 }
+    for (let ended = 0; ;) {
+      const found = await this.#db.run((step) => step(() => users.find(wanted, options).toArray()))
+      const those = { _id: { $in: found.map(({ _id }) => _id) } }
+      const gone = { $pull: { session_log: isOver } }
+      if (found.length > 0) await this.#db.run((step) => step(() => users.updateMany(those, gone)))
+      const over = found.flatMap(({ session_log: sessions }) => sessions)
+      ended += over.filter(({ idle_until: until }) => until <= nowMs).length
+      if (found.length < CHUNK) return ended
+    }
   }
 
   async #drain(name: string, filter: Filter<Purgeable>): Promise<number> {

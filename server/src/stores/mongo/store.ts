@@ -1,5 +1,6 @@
 import { type Clock, SyncedClock } from '../../primitives/clock.ts'
 import type { Store } from '../store.ts'
+import { MongoAuth } from './auth.ts'
 import { MongoCounters } from './counters.ts'
 import { MongoDatabase } from './database.ts'
 import { MongoKeys } from './keys.ts'
@@ -35,6 +36,7 @@ export async function openMongo(options: {
       counters: new MongoCounters(db, clock),
       keys: new MongoKeys(db),
       tallies: new MongoTallies(db, clock),
+      auth: new MongoAuth(db, clock, options.retentionDays),
       sweep: () => purge.sweep(),
       ping: () => db.ping(clock.now()),
       close: async () => {

@@ -1,6 +1,7 @@
 import { Binary, type Document } from 'mongodb'
 import { type ColumnKind, type Table, toTransferRow, type TransferRow } from '../transfer.ts'
 import type { SendDocument } from './sends.ts'
+import { slots, type UserDocument } from './user-documents.ts'
 import { slotOf } from './verification-documents.ts'
 
 /**
@@ -39,6 +40,12 @@ export function toDocument(table: Table, row: TransferRow, retentionMs: number):
       const { expires_at: _, ...word } = columns
       return { _id, [key]: id, ...word, purge_at: new Date(at('expires_at')) }
     }
+    case 'users':
+      return { _id, ...columns, ...newUserParts(String(_id), row) }
+    case 'tickets':
+      return { _id, [key]: id, ...columns, purge_at: new Date(at('expires_at')) }
+    case 'auth_events':
+      return { _id, ...columns, purge_at: new Date(at('at') + retentionMs) }
     case 'claims':
       // Of the verifications that are moved in, none has the key of a claim, so none is too old for this one.
       return { _id, ...columns, made_at: 0, purge_at: new Date(at('expires_at')) }
@@ -68,6 +75,19 @@ export function toSendRows(table: Table, owner: Document): readonly TransferRow[
   })
 }
 
+/** The sessions of a user. */
+export function toSessionRows(
+  table: Table,
+  { _id: userId, session_log: sessions }: Pick<UserDocument, '_id' | 'session_log'>,
+): readonly TransferRow[] {
+  return sessions.map((session) => toTransferRow(table, { ...session, user_id: userId }))
+}
+
+/** A session inside its user. */
+export function toSessionDocument({ user_id: _user, ...columns }: TransferRow): Document {
+  return columns
+}
+
 /** A send inside its owner. */
 export function toSendDocument(row: TransferRow): Document {
   const { owner: _owner, seq, ref = null, ...columns } = row
@@ -78,6 +98,16 @@ export function toSendDocument(row: TransferRow): Document {
     ...(isLost ? { lost: row['id'] } : {}),
     moved: { seq },
   }
+}
+
+/** What a user's document holds beyond the columns of the row; sessions come later. */
+function newUserParts(id: string, { phone, email }: TransferRow): Document {
+  const columns = { phone: textOf(phone), email: textOf(email) }
+  return { ...slots(id, columns), session_log: [], pending_events: [], pending_tickets: [], undone: [] }
+}
+
+function textOf(value: string | number | null | undefined): string | null {
+  return typeof value === 'string' ? value : null
 }
 
 /** The id of a document whose key is several columns, of their values. */

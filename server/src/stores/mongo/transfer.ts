@@ -1,17 +1,20 @@
 import { type Collection, type Db, type Document, type MongoClient, MongoError } from 'mongodb'
 import type { Place, Table, TransferRow, TransferStore } from '../transfer.ts'
+import { AuthLeftovers } from './auth-leftovers.ts'
 import { connectPatiently } from './client.ts'
+import type { Step } from './database.ts'
 import { reasonOf } from './errors.ts'
 import { createExpiry, dropExpiry } from './expiry.ts'
 import { beginMove, endMove, movingFrom } from './moves.ts'
 import type { Owner } from './sends.ts'
+import { SessionRows } from './transfer-sessions.ts'
 import { idOf, toDocument, toRow, toSendDocument, toSendRows } from './transfer-documents.ts'
 
 type Kept = Document & { _id: string }
 
 /** What sends lie in, in the order of its ids. */
 const OWNERS = ['messages', 'verifications']
-const WITHOUT_SENDS = { send_log: 0 } as const
+const WITHOUT_PARTS = { send_log: 0, session_log: 0 } as const
 
 /**
  * Opens a database of this version's schema to move rows out of it or into it. Nobody may have it in use until it is
@@ -26,16 +29,23 @@ class MongoTransfer implements TransferStore {
   readonly #client: MongoClient
   readonly #db: Db
   readonly #retentionMs: number
+  readonly #sessions: SessionRows
+  readonly #leftovers: AuthLeftovers
   #isKept = false
+  #isTidy = false
 
   constructor(client: MongoClient, db: Db, retentionMs: number) {
     this.#client = client
     this.#db = db
     this.#retentionMs = retentionMs
+    this.#sessions = new SessionRows(db)
+    this.#leftovers = new AuthLeftovers(db, retentionMs / 86_400_000)
   }
 
   count(table: Table): Promise<number> {
     return told(async () => {
+      await this.#tidy()
+      if (table.name === 'sessions') return this.#sessions.count()
       if (table.owners === undefined) return this.#collection(table.name).countDocuments({})
       const sizes = [{ $group: { _id: null, n: { $sum: { $size: '$send_log' } } } }]
       let sum = 0
@@ -50,10 +60,12 @@ class MongoTransfer implements TransferStore {
   read(table: Table, after: Place | undefined, limit: number): Promise<readonly TransferRow[]> {
     return told(async () => {
       await this.#keepAll()
+      await this.#tidy()
       if (table.owners !== undefined) return this.#readSends(table, after, limit)
+      if (table.name === 'sessions') return this.#sessions.read(table, after, limit)
       const wanted =
         after === undefined ? {} : { _id: { $gt: after.length === 1 ? String(after[0]) : idOf(after) } }
-      const options = { projection: WITHOUT_SENDS, sort: { _id: 1 }, limit, batchSize: limit + 1 } as const
+      const options = { projection: WITHOUT_PARTS, sort: { _id: 1 }, limit, batchSize: limit + 1 } as const
       const found = await this.#collection(table.name).find(wanted, options).toArray()
       return this.#rows(table, found)
     })
@@ -62,11 +74,12 @@ class MongoTransfer implements TransferStore {
   find(table: Table, firsts: readonly string[]): Promise<readonly TransferRow[]> {
     return told(async () => {
       const wanted = { _id: { $in: [...firsts] } }
+      if (table.name === 'sessions') return this.#sessions.find(table, firsts)
       const batchSize = firsts.length + 1
       if (table.owners === undefined) {
         const [key = '', ...others] = table.key
         const filter = others.length === 0 ? wanted : { [key]: wanted._id }
-        const options = { projection: WITHOUT_SENDS, batchSize }
+        const options = { projection: WITHOUT_PARTS, batchSize }
         return this.#rows(table, await this.#collection(table.name).find(filter, options).toArray())
       }
       const found: TransferRow[] = []
@@ -83,6 +96,7 @@ class MongoTransfer implements TransferStore {
     return told(async () => {
       await this.#keepAll()
       if (table.owners !== undefined) return this.#writeSends(rows)
+      if (table.name === 'sessions') return this.#sessions.write(rows)
       await this.#collection(table.name).bulkWrite(
         rows.map((row) => {
           const { _id, ...replacement } = toDocument(table, row, this.#retentionMs)
@@ -123,6 +137,15 @@ class MongoTransfer implements TransferStore {
     if (this.#isKept) return
     await dropExpiry(this.#db)
     this.#isKept = true
+  }
+
+  /** Has everything where it is kept: what a server left that was killed is part of the rows. */
+  async #tidy(): Promise<void> {
+    if (this.#isTidy) return
+    const step: Step = (operation) => operation()
+    await this.#leftovers.tidyAll(step)
+    await this.#leftovers.dropUndone(step)
+    this.#isTidy = true
   }
 
   async #readSends(table: Table, after: Place | undefined, limit: number): Promise<readonly TransferRow[]> {

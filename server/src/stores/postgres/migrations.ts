@@ -1,3 +1,4 @@
+import { AUTH_FUNCTIONS_1 } from './auth-functions.ts'
 import { FUNCTIONS_1 } from './functions.ts'
 import type { PostgresDatabase } from './database.ts'
 
@@ -129,6 +130,66 @@ const MIGRATIONS: readonly string[] = [
     revoked_at bigint
   );
 
+  CREATE TABLE countersign.users (
+    id text PRIMARY KEY,
+    email text,
+    name text,
+    phone text,
+    phone_verified_at bigint,
+    status text NOT NULL,
+    password_hash text,
+    created_at bigint NOT NULL
+  ) WITH (fillfactor = 85);
+  -- Whoever has a number or an e-mail is the only one, which is what sign-ins of two processes at once rest on.
+  CREATE UNIQUE INDEX users_phone ON countersign.users (phone) WHERE phone IS NOT NULL;
+  CREATE UNIQUE INDEX users_email ON countersign.users (email) WHERE email IS NOT NULL;
+  -- Few are shut, and whoever asks for them must not read all the others.
+  CREATE INDEX users_status ON countersign.users (status, id);
+
+  CREATE TABLE countersign.sessions (
+    id text PRIMARY KEY,
+    user_id text NOT NULL,
+    amr text NOT NULL,
+    auth_at bigint NOT NULL,
+    created_at bigint NOT NULL,
+    used_at bigint NOT NULL,
+    address text NOT NULL,
+    agent text NOT NULL,
+    generation int NOT NULL,
+    rotated_at bigint,
+    expires_at bigint NOT NULL,
+    idle_until bigint NOT NULL
+  );
+  CREATE INDEX sessions_user ON countersign.sessions (user_id, id);
+  CREATE INDEX sessions_expiry ON countersign.sessions (idle_until);
+
+  CREATE TABLE countersign.tickets (
+    id text NOT NULL,
+    kind text NOT NULL,
+    user_id text,
+    data text NOT NULL,
+    created_at bigint NOT NULL,
+    expires_at bigint NOT NULL,
+    PRIMARY KEY (id, kind)
+  );
+  CREATE INDEX tickets_user ON countersign.tickets (user_id) WHERE user_id IS NOT NULL;
+  CREATE INDEX tickets_expiry ON countersign.tickets (expires_at);
+
+  CREATE TABLE countersign.auth_events (
+    id text PRIMARY KEY,
+    type text NOT NULL,
+    user_id text,
+    session_id text,
+    actor text NOT NULL,
+    key_id text,
+    address text,
+    agent text,
+    data text NOT NULL,
+    at bigint NOT NULL
+  );
+  CREATE INDEX auth_events_user ON countersign.auth_events (user_id, id) WHERE user_id IS NOT NULL;
+  CREATE INDEX auth_events_type ON countersign.auth_events (type, id);
+
   -- What the processes have judged, a row a second.
   CREATE TABLE countersign.tallies (
     slot bigint PRIMARY KEY,
@@ -143,6 +204,7 @@ const MIGRATIONS: readonly string[] = [
     lease_until bigint NOT NULL
   );
   ${FUNCTIONS_1}
+  ${AUTH_FUNCTIONS_1}
   `,
 ]
 

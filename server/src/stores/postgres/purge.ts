@@ -14,15 +14,18 @@ const BY_AGE = [
   { prefix: 'msg_', sql: deleteOldest('messages', 'id', 'id') },
   { prefix: 'ver_', sql: deleteOldest('sends', 'owner, seq', 'owner', 'ver_') },
   { prefix: 'msg_', sql: deleteOldest('sends', 'owner, seq', 'owner', 'msg_') },
+  { prefix: 'evt_', sql: deleteOldest('auth_events', 'id', 'id') },
 ]
 
 /** These are walked by their key, so that the hot tables need no index on expiry. */
 const BY_EXPIRY = [walk('counters', 'key'), walk('guess_budgets', 'phone'), walk('claims', 'key')]
 
-const RECEIPTS = `
-  DELETE FROM countersign.receipts WHERE (provider, ref, progress) IN (
-    SELECT provider, ref, progress FROM countersign.receipts WHERE expires_at <= $1 LIMIT $2 FOR UPDATE SKIP LOCKED
-  ) RETURNING 1`
+/** These change seldom, so they have an index on expiry. */
+const INDEXED = [
+  deleteExpired('receipts', 'provider, ref, progress'),
+  deleteExpired('sessions', 'id', 'idle_until'),
+  deleteExpired('tickets', 'id, kind'),
+]
 
 /** Of these there is one a second at most, so they are gone in one statement. */
 const TALLIES = 'DELETE FROM countersign.tallies WHERE expires_at <= $1 RETURNING 1'
@@ -53,7 +56,8 @@ export class PostgresPurge {
     if (!(await this.#lease(false))) return 0
     const now = this.#clock.now()
     const oldest = timePrefix(now - this.#retentionDays * 86_400_000)
-    let deleted = await this.#drain(RECEIPTS, now)
+    let deleted = 0
+    for (const sql of INDEXED) deleted += await this.#drain(sql, now)
     for (const { prefix, sql } of BY_AGE) deleted += await this.#drain(sql, prefix + oldest)
     for (const sql of BY_EXPIRY) {
       for (let at: string | null = ''; at !== null;) {
@@ -87,6 +91,13 @@ function deleteOldest(table: string, key: string, id: string, from = ''): string
     DELETE FROM countersign.${table} WHERE (${key}) IN (
       SELECT ${key} FROM countersign.${table} WHERE ${id} >= '${from}' AND ${id} < $1
       ORDER BY ${id} LIMIT $2 FOR UPDATE SKIP LOCKED
+    ) RETURNING 1`
+}
+
+function deleteExpired(table: string, key: string, end = 'expires_at'): string {
+  return `
+    DELETE FROM countersign.${table} WHERE (${key}) IN (
+      SELECT ${key} FROM countersign.${table} WHERE ${end} <= $1 LIMIT $2 FOR UPDATE SKIP LOCKED
     ) RETURNING 1`
 }
 

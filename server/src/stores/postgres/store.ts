@@ -2,6 +2,7 @@ import { type Clock, SyncedClock } from '../../primitives/clock.ts'
 import { number } from '../rows.ts'
 import type { Store } from '../store.ts'
 import { refuseHalfMoved } from '../transfer.ts'
+import { PostgresAuth } from './auth.ts'
 import { PostgresCounters } from './counters.ts'
 import { PostgresDatabase, type PostgresOptions } from './database.ts'
 import { PostgresKeys } from './keys.ts'
@@ -37,6 +38,7 @@ export async function openPostgres(
       counters,
       keys: new PostgresKeys(db),
       tallies: new PostgresTallies(db, given),
+      auth: new PostgresAuth(db, given),
       sweep: () => purge.sweep(),
       ping: async () => {
         await db.query(PING)

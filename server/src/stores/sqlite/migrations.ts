@@ -137,6 +137,66 @@ const MIGRATIONS: readonly string[] = [
   CREATE INDEX receipts_tried ON receipts (tried_at);
   CREATE INDEX receipts_expiry ON receipts (expires_at);
   `,
+  // Users and how they sign in. A session's `idle_until` is never later than its `expires_at`, and so is its end.
+  `
+  CREATE TABLE users (
+    id TEXT PRIMARY KEY,
+    email TEXT,
+    name TEXT,
+    phone TEXT,
+    phone_verified_at INTEGER,
+    status TEXT NOT NULL,
+    password_hash TEXT,
+    created_at INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  CREATE UNIQUE INDEX users_phone ON users (phone) WHERE phone IS NOT NULL;
+  CREATE UNIQUE INDEX users_email ON users (email) WHERE email IS NOT NULL;
+  CREATE INDEX users_status ON users (status, id);
+
+  CREATE TABLE sessions (
+    id TEXT PRIMARY KEY,
+    user_id TEXT NOT NULL,
+    amr TEXT NOT NULL,
+    auth_at INTEGER NOT NULL,
+    created_at INTEGER NOT NULL,
+    used_at INTEGER NOT NULL,
+    address TEXT NOT NULL,
+    agent TEXT NOT NULL,
+    generation INTEGER NOT NULL,
+    rotated_at INTEGER,
+    expires_at INTEGER NOT NULL,
+    idle_until INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX sessions_user ON sessions (user_id, id);
+  CREATE INDEX sessions_end ON sessions (idle_until);
+
+  CREATE TABLE tickets (
+    id TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    user_id TEXT,
+    data TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    expires_at INTEGER NOT NULL,
+    PRIMARY KEY (id, kind)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX tickets_user ON tickets (user_id) WHERE user_id IS NOT NULL;
+  CREATE INDEX tickets_expiry ON tickets (expires_at);
+
+  CREATE TABLE auth_events (
+    id TEXT PRIMARY KEY,
+    type TEXT NOT NULL,
+    user_id TEXT,
+    session_id TEXT,
+    actor TEXT NOT NULL,
+    key_id TEXT,
+    address TEXT,
+    agent TEXT,
+    data TEXT NOT NULL,
+    at INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX auth_events_user ON auth_events (user_id, id) WHERE user_id IS NOT NULL;
+  CREATE INDEX auth_events_type ON auth_events (type, id);
+  `,
 ]
 
 /** The schema this binary was written for. */

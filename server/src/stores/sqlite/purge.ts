@@ -15,7 +15,7 @@ export class SqlitePurge {
   readonly #retentionDays: number
   readonly #byAge
   readonly #walks
-  readonly #receipts
+  readonly #ended
   readonly #tallies
 
   constructor(db: SqliteDatabase, clock: Clock, retentionDays: number) {
@@ -27,16 +27,24 @@ export class SqlitePurge {
       { prefix: 'msg_', statement: deleteOldest(db, 'messages', 'id') },
       { prefix: 'ver_', statement: deleteOwned(db, 'ver_') },
       { prefix: 'msg_', statement: deleteOwned(db, 'msg_') },
+      { prefix: 'evt_', statement: deleteOldest(db, 'auth_events', 'id') },
     ]
     this.#walks = [
       new Walk(db, 'counters', 'key'),
       new Walk(db, 'guess_budgets', 'phone'),
       new Walk(db, 'claims', 'key'),
     ]
-    this.#receipts = db.prepare(
-      `DELETE FROM receipts WHERE (provider, ref, progress) IN
-         (SELECT provider, ref, progress FROM receipts WHERE expires_at <= ? LIMIT ?)`,
-    )
+    this.#ended = [
+      db.prepare(
+        `DELETE FROM receipts WHERE (provider, ref, progress) IN
+           (SELECT provider, ref, progress FROM receipts WHERE expires_at <= ? LIMIT ?)`,
+      ),
+      db.prepare('DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE idle_until <= ? LIMIT ?)'),
+      db.prepare(
+        `DELETE FROM tickets WHERE (id, kind) IN
+           (SELECT id, kind FROM tickets WHERE expires_at <= ? LIMIT ?)`,
+      ),
+    ]
     // Of these there is one a second at most, so they are gone in one step.
     this.#tallies = db.prepare('DELETE FROM tallies WHERE expires_at <= ?')
   }
@@ -49,7 +57,9 @@ export class SqlitePurge {
     for (const { prefix, statement } of this.#byAge) {
       deleted += await this.#drain(() => Number(statement.run(prefix + oldest, CHUNK).changes))
     }
-    deleted += await this.#drain(() => Number(this.#receipts.run(now, CHUNK).changes))
+    for (const statement of this.#ended) {
+      deleted += await this.#drain(() => Number(statement.run(now, CHUNK).changes))
+    }
     for (const walk of this.#walks) {
       for (let done = false; !done;) {
         const step = await this.#db.write(() => walk.step(now))

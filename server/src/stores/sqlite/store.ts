@@ -1,6 +1,7 @@
 import type { Clock } from '../../primitives/clock.ts'
 import type { Store } from '../store.ts'
 import { refuseHalfMoved } from '../transfer.ts'
+import { SqliteAuth } from './auth.ts'
 import { SqliteCounters } from './counters.ts'
 import { SqliteDatabase } from './database.ts'
 import { SqliteKeys } from './keys.ts'
@@ -32,6 +33,7 @@ export function openSqlite(options: {
       counters: new SqliteCounters(db, options.clock),
       keys: new SqliteKeys(db),
       tallies: new SqliteTallies(db, options.clock),
+      auth: new SqliteAuth(db, options.clock),
       sweep: () => purge.sweep(),
       // An empty transaction takes the write lock and reaches the disk, as a request's would.
       ping: () => db.write(() => {}),

@@ -23,7 +23,41 @@ const CONTRACT = [
   'GET /metrics',
   'GET /.well-known/jwks.json',
   'POST /hooks/{provider}/status',
+  'POST /api/auth/otp/request',
+  'POST /api/auth/verify-otp',
+  'POST /api/auth/register',
+  'POST /api/auth/register/resend',
+  'POST /api/auth/register/verify',
+  'POST /api/auth/login',
+  'POST /api/auth/refresh',
+  'POST /api/auth/logout',
+  'POST /api/auth/logout-all',
+  'GET /api/auth/sessions',
+  'DELETE /api/auth/sessions/{id}',
+  'GET /api/auth/me',
+  'PATCH /api/auth/me',
+  'POST /api/auth/password/change',
+  'POST /api/auth/password/reset/request',
+  'POST /api/auth/password/reset/verify',
+  'POST /api/auth/password/reset',
+  'POST /api/auth/phone',
+  'POST /api/auth/phone/verify',
+  'POST /api/auth/phone/undo/request',
+  'POST /api/auth/phone/undo',
+  'POST /api/sms/send-verification',
+  'POST /api/sms/send-2fa',
+  'GET /admin/users',
+  'GET /admin/users/{id}',
+  'POST /admin/users/{id}/disable',
+  'POST /admin/users/{id}/enable',
+  'POST /admin/users/{id}/end-sessions',
+  'DELETE /admin/users/{id}',
+  'GET /admin/events',
 ]
+
+/** The calls of the sign-in API that a user makes; the others are made by anybody. */
+const OF_USERS =
+  /^\/api\/(?:sms\/.+|auth\/(?:me|logout-all|sessions|sessions\/\{id\}|password\/change|phone|phone\/verify))$/
 
 let document: OpenApi
 
@@ -103,9 +137,11 @@ describe('GET /openapi.json', () => {
       expect(given, name).toEqual(named)
       const good = Object.entries(operation.responses).filter(([status]) => status.startsWith('2'))
       expect(good.length, name).toBeGreaterThan(0)
-      // A vendor reads nothing but the status.
-      const types = path.startsWith('/hooks/') ? 0 : 1
-      for (const [, response] of good) expect(Object.keys(response.content ?? {}), name).toHaveLength(types)
+      for (const [status, response] of good) {
+        // A vendor reads nothing but the status.
+        const types = status === '204' || path.startsWith('/hooks/') ? 0 : 1
+        expect(Object.keys(response.content ?? {}), name).toHaveLength(types)
+      }
       for (const [status, response] of Object.entries(operation.responses)) {
         if (status.startsWith('2')) continue
         expect(response.content, `${name} ${status}`).toEqual({
@@ -126,7 +162,8 @@ describe('GET /openapi.json', () => {
       if (schema === undefined) continue
       let objects = 0
       walk(schema, (object) => {
-        if (object['type'] !== 'object' || object['properties'] === undefined) return
+        const isObject = [object['type']].flat().includes('object')
+        if (!isObject || object['properties'] === undefined) return
         objects++
         expect(object['additionalProperties'], name).toBe(false)
       })
@@ -134,10 +171,28 @@ describe('GET /openapi.json', () => {
     }
   })
 
-  test('a key is asked for everywhere but at the operations', () => {
-    expect(document).toMatchObject({ security: [{ key: [] }] })
-    for (const { path, operation } of operations())
-      expect(operation.security).toEqual(path.startsWith('/v1/') ? undefined : [])
+  test('a key is asked for by the Verify API and the administration, an access token by a user’s calls', () => {
+    expect(document).toMatchObject({
+      security: [{ key: [] }],
+      components: { securitySchemes: { user: { type: 'http', scheme: 'bearer' } } },
+    })
+    for (const { name, path, operation } of operations()) {
+      if (/^\/(?:v1|admin)\//.test(path)) expect(operation.security, name).toBeUndefined()
+      else if (OF_USERS.test(path)) expect(operation.security, name).toEqual([{ user: [] }])
+      else if (path === '/api/auth/logout') expect(operation.security).toEqual([{ user: [] }, {}])
+      else expect(operation.security, name).toEqual([])
+    }
+  })
+
+  test('what a user or a key is asked for may be refused: 401; what is counted, 429; what is kept, 503', () => {
+    for (const { name, path, operation } of operations()) {
+      if (!/^\/(?:api|admin)\//.test(path)) continue
+      const statuses = Object.keys(operation.responses)
+      if (operation.security?.length !== 0) expect(statuses, name).toContain('401')
+      if (path.startsWith('/api/')) expect(statuses, name).toContain('429')
+      if (path.startsWith('/admin/')) expect(statuses, name).toContain('403')
+      expect(statuses, name).toEqual(expect.arrayContaining(['500', '503']))
+    }
   })
 
   test('holds no development route and nothing secret', () => {

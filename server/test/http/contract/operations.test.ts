@@ -130,7 +130,7 @@ describe('GET /metrics', () => {
 
   test('knows every limit that the manual lists', () => {
     const manual = readFileSync(new URL('../../../../docs/limits.md', import.meta.url), 'utf8')
-    const [list = ''] = manual.split('\n## Whose address')
+    const [list = ''] = manual.split('\n## How a limit counts')
     expect([...list.matchAll(/^\| `(\w+)` \|/gm)].map(([, name]) => name)).toEqual([...LIMITS])
   })
 

@@ -1,0 +1,79 @@
+import { CountersignError } from '../primitives/errors.ts'
+import { parsePhone } from '../primitives/phone.ts'
+import type { Started } from '../verify/code-delivery.ts'
+import { type AuthDeps, callerOf, type Client, SIGN_IN } from './deps.ts'
+import { countCall, enter } from './entering.ts'
+import type { Grant } from './grant.ts'
+import { invalidCode } from './refusals.ts'
+
+/** Signs people in with a code that goes to their phone. */
+export class OtpLogin {
+  readonly #deps: AuthDeps
+
+  constructor(deps: AuthDeps) {
+    this.#deps = deps
+  }
+
+  /**
+   * Sends a code; the same to whoever owns the number. Throws `invalid_phone`, `rate_limited`, and `send_failed` when
+   * no message went out.
+   */
+  async request(phone: string, client: Client, locale?: string): Promise<Started> {
+    const { e164 } = parsePhone(phone, { field: 'phone' })
+    await countCall(this.#deps, client)
+    const started = await this.#deps.verifier
+      .start(
+        { to: e164, purpose: 'login', ...(locale === undefined ? {} : { locale }) },
+        callerOf(SIGN_IN, client),
+      )
+      .catch((error: unknown) => {
+        if (error instanceof CountersignError && error.code === 'delivery_unavailable')
+          throw sendFailed(error)
+        throw error
+      })
+    if (started.verification.status === 'failed') throw sendFailed()
+    return started
+  }
+
+  /**
+   * Signs in with the code; a number without an account gets one. Throws `invalid_phone`, `invalid_code` (wrong,
+   * expired, used or never sent: the same), `rate_limited`, `check_failed` and `account_disabled`.
+   */
+  async verify(phone: string, code: string, client: Client): Promise<Grant & { readonly isNew: boolean }> {
+    const { e164 } = parsePhone(phone, { field: 'phone' })
+    await countCall(this.#deps, client)
+    const isRight = await codeIsRight(this.#deps, { to: e164, code, purpose: 'login' }, client)
+    if (!isRight) throw invalidCode('Invalid OTP')
+    return enter(this.#deps, e164, client)
+  }
+}
+
+/** Judges a code of this room by its number. Throws `rate_limited` and `check_failed`. */
+export async function codeIsRight(
+  { verifier }: AuthDeps,
+  guess: { readonly to: string; readonly code: string; readonly purpose: 'login' | 'reset' | 'phone_change' },
+  client: Client,
+): Promise<boolean> {
+  if (!/^[0-9]{4,10}$/.test(guess.code)) return false
+  try {
+    const { valid } = await verifier.checkByNumber(guess, callerOf(SIGN_IN, client))
+    return valid
+  } catch (error) {
+    if (!(error instanceof CountersignError)) throw error
+    if (error.code === 'not_found') return false
+    return orCheckFailed(error)
+  }
+}
+
+/** What a check by a vendor that cannot be asked becomes; any other error stays as it is. */
+export function orCheckFailed(error: unknown): never {
+  if (error instanceof CountersignError && error.code === 'delivery_unavailable') {
+    throw new CountersignError('check_failed', 'Failed to verify code', {}, error)
+  }
+  throw error
+}
+
+/** The refusal of a code that could not be sent. */
+export function sendFailed(cause?: unknown): CountersignError {
+  return new CountersignError('send_failed', 'Failed to send verification code', {}, cause)
+}

@@ -1,0 +1,42 @@
+import type { Collection } from 'mongodb'
+import type { Ticket, TicketKind } from '../../auth/store.ts'
+import type { Clock } from '../../primitives/clock.ts'
+import { toTicket } from '../auth-rows.ts'
+import type { MongoDatabase } from './database.ts'
+import { isDuplicate } from './errors.ts'
+import { newTicketDocument, type TicketDocument, ticketKey } from './ticket-documents.ts'
+
+/** What can be used once, in MongoDB. Of those who take one, one alone is given the document that is deleted. */
+export class AuthTickets {
+  readonly #db: MongoDatabase
+  readonly #clock: Clock
+  readonly #tickets: Collection<TicketDocument>
+
+  constructor(db: MongoDatabase, clock: Clock) {
+    this.#db = db
+    this.#clock = clock
+    this.#tickets = db.collection('tickets')
+  }
+
+  put(ticket: Ticket, ttlSeconds: number): Promise<void> {
+    return this.#db.run(async (step) => {
+      const { _id, ...document } = newTicketDocument(ticket, ttlSeconds, this.#clock.now())
+      const put = () => this.#tickets.replaceOne({ _id }, document, { upsert: true })
+      await step(() =>
+        put().catch((error: unknown) => {
+          // Of two who would make one document, the second finds it there.
+          if (isDuplicate(error)) return put()
+          throw error
+        }),
+      )
+    })
+  }
+
+  /** Takes a ticket away, also one that is too old: a clock that is set back does not make it good again. */
+  take(kind: TicketKind, id: string): Promise<Ticket | undefined> {
+    return this.#db.run(async (step) => {
+      const taken = await step(() => this.#tickets.findOneAndDelete({ _id: ticketKey({ kind, id }) }))
+      return taken && taken.expires_at > this.#clock.now() ? toTicket(taken) : undefined
+    })
+  }
+}

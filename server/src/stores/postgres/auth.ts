@@ -1,0 +1,315 @@
+import type { AuthEvent, EventDraft, EventType } from '../../auth/events.ts'
+import type {
+  AuthStore,
+  Entered,
+  Entry,
+  NewSession,
+  Rotated,
+  Rotation,
+  Ticket,
+  TicketKind,
+  Told,
+  Who,
+} from '../../auth/store.ts'
+import type { Account, Session, User, UserStatus } from '../../auth/user.ts'
+import type { Clock } from '../../primitives/clock.ts'
+import { emailKey, toAccount, toAuthEvent, toSession, toTicket, toUser } from '../auth-rows.ts'
+import { number, type Row, text, textOrNull } from '../rows.ts'
+import { AUTH_SQL, pageOf } from './auth-statements.ts'
+import type { PostgresDatabase } from './database.ts'
+
+/** Users, their sessions and what happened, in Postgres. Each verb is one statement, and the database's clock decides. */
+export class PostgresAuth implements AuthStore {
+  readonly #db: PostgresDatabase
+  readonly #clock: Clock | undefined
+
+  /** `clock` stands for the database's own, in tests. */
+  constructor(db: PostgresDatabase, clock?: Clock) {
+    this.#db = db
+    this.#clock = clock
+  }
+
+  async enter(entry: Entry): Promise<Entered> {
+    const { newUser, events } = entry
+    const row = await this.#decide(AUTH_SQL.enter, {
+      phone: entry.phone,
+      proof_ms: entry.proofSeconds * 1000,
+      id: newUser.id,
+      email: emailKey(newUser.email),
+      name: newUser.name,
+      password_hash: newUser.passwordHash,
+      session: packSession(entry.session),
+      created: packEvent(events.created),
+      entered: packEvent(events.entered),
+      detached: packEvent(events.detached),
+      started: packEvent(events.started),
+    })
+    const outcome = text(row, 'outcome')
+    const user = toUser(part(row, 'account'))
+    if (outcome === 'disabled') return { outcome, user }
+    return {
+      outcome: outcome === 'created' ? 'created' : 'entered',
+      user,
+      session: toSession(part(row, 'session')),
+      detached: textOrNull(row, 'detached'),
+      emailTaken: row['is_email_taken'] === true,
+    }
+  }
+
+  async openSession(
+    userId: string,
+    passwordHash: string,
+    session: NewSession,
+    events: Told<'started'>,
+  ): Promise<{ readonly user: User; readonly session: Session } | undefined> {
+    return held(
+      await this.#decide(AUTH_SQL.openSession, {
+        user_id: userId,
+        password_hash: passwordHash,
+        session: packSession(session),
+        started: packEvent(events.started),
+      }),
+    )
+  }
+
+  async rotate(rotation: Rotation): Promise<Rotated> {
+    const row = await this.#decide(AUTH_SQL.rotate, {
+      id: rotation.sessionId,
+      generation: rotation.generation,
+      grace_ms: rotation.graceSeconds * 1000,
+      agent: rotation.agent,
+      address: rotation.address,
+      idle_ms: rotation.idleSeconds * 1000,
+      reused: packEvent(rotation.events.reused),
+    })
+    const outcome = text(row, 'outcome')
+    if (outcome === 'ended' || outcome === 'reused') return { outcome }
+    return {
+      outcome: outcome === 'rotated' ? 'rotated' : 'repeated',
+      generation: number(row, 'generation'),
+      session: toSession(part(row, 'session')),
+      user: toUser(part(row, 'account')),
+    }
+  }
+
+  async session(id: string): Promise<{ readonly session: Session; readonly user: User } | undefined> {
+    // May be asked again when its connection was lost: what it deletes has ended either way.
+    const [row] = await this.#db.read(AUTH_SQL.session, [id, this.#now()])
+    return row && held(row)
+  }
+
+  async sessionsOf(userId: string): Promise<Session[]> {
+    return (await this.#db.read(AUTH_SQL.sessionsOf, [userId, this.#now()])).map(toSession)
+  }
+
+  async endSession(userId: string, sessionId: string, event: EventDraft): Promise<boolean> {
+    const parameters = [userId, sessionId, pack(packEvent(event)), this.#now()]
+    return (await this.#db.query(AUTH_SQL.endSession, parameters)).length === 1
+  }
+
+  async endSessions(userId: string, event: EventDraft, except?: string): Promise<number> {
+    const ending = { user_id: userId, except, event: packEvent(event) }
+    return number(await this.#decide(AUTH_SQL.endSessions, ending), 'ended')
+  }
+
+  async account(who: Who): Promise<Account | undefined> {
+    const [column, value] =
+      'id' in who ? ['id', who.id] : 'phone' in who ? ['phone', who.phone] : ['email', emailKey(who.email)]
+    const [row] = await this.#db.read(AUTH_SQL.account[column as 'id' | 'phone' | 'email'], [value])
+    return row && toAccount(row)
+  }
+
+  async users(filter: {
+    readonly limit: number
+    readonly phone?: string
+    readonly email?: string
+    readonly status?: UserStatus
+    readonly cursor?: string
+  }): Promise<{ data: User[]; nextCursor: string | null }> {
+    const { limit, cursor, phone, email, status } = filter
+    const rows = await this.#db.read(
+      ...pageOf('users', {
+        limit,
+        cursor,
+        where: { phone, email: email === undefined ? undefined : emailKey(email), status },
+      }),
+    )
+    return paged(rows.map(toUser), limit)
+  }
+
+  async updateUser(
+    userId: string,
+    change: { readonly name?: string | null; readonly email?: string | null },
+    event: EventDraft,
+  ): Promise<User | 'email_taken' | undefined> {
+    const row = await this.#decide(AUTH_SQL.updateUser, {
+      id: userId,
+      has_name: change.name !== undefined,
+      name: change.name,
+      has_email: change.email !== undefined,
+      email: emailKey(change.email ?? null),
+      event: packEvent(event),
+    })
+    return row['outcome'] === 'email_taken' ? 'email_taken' : userOf(row)
+  }
+
+  async setPassword(
+    userId: string,
+    change: {
+      readonly from: string | null
+      readonly to: string
+      readonly keep: { readonly session: string | null } | 'all'
+      readonly event?: EventDraft
+    },
+  ): Promise<boolean> {
+    const { from, to, keep, event } = change
+    const row = await this.#decide(AUTH_SQL.setPassword, {
+      id: userId,
+      was: from,
+      hash: to,
+      keeps_all: keep === 'all',
+      keep: keep === 'all' ? null : keep.session,
+      event: event && packEvent(event),
+    })
+    return row['is_set'] === true
+  }
+
+  async changePhone(change: {
+    readonly userId: string
+    readonly phone: string
+    readonly keep: string
+    readonly undo: Ticket & { readonly ttlSeconds: number; readonly data: { readonly from: string | null } }
+    readonly events: Told<'changed' | 'detached'>
+  }): Promise<
+    { readonly user: User; readonly from: string | null; readonly detached: string | null } | undefined
+  > {
+    const row = await this.#decide(AUTH_SQL.changePhone, {
+      id: change.userId,
+      phone: change.phone,
+      keep: change.keep,
+      undo: packTicket({ ...change.undo, userId: change.userId }, change.undo.ttlSeconds),
+      changed: packEvent(change.events.changed),
+      detached: packEvent(change.events.detached),
+    })
+    const user = userOf(row)
+    return user && { user, from: textOrNull(row, 'was'), detached: textOrNull(row, 'detached') }
+  }
+
+  async restorePhone(
+    ticketId: string,
+    events: Told<'restored'>,
+  ): Promise<{ readonly user: User } | undefined> {
+    const ticket = { id: ticketId, restored: packEvent(events.restored) }
+    const user = userOf(await this.#decide(AUTH_SQL.restorePhone, ticket))
+    return user && { user }
+  }
+
+  async setStatus(userId: string, status: UserStatus, event: EventDraft): Promise<User | undefined> {
+    return userOf(await this.#decide(AUTH_SQL.setStatus, { id: userId, status, event: packEvent(event) }))
+  }
+
+  async deleteUser(userId: string, event: EventDraft): Promise<boolean> {
+    const row = await this.#decide(AUTH_SQL.deleteUser, { id: userId, event: packEvent(event) })
+    return row['is_deleted'] === true
+  }
+
+  async putTicket(ticket: Ticket, ttlSeconds: number): Promise<void> {
+    await this.#db.query(AUTH_SQL.putTicket, [pack(packTicket(ticket, ttlSeconds)), this.#now()])
+  }
+
+  async takeTicket(kind: TicketKind, id: string): Promise<Ticket | undefined> {
+    const [row] = await this.#db.query(AUTH_SQL.takeTicket, [kind, id, this.#now()])
+    return row && toTicket(row)
+  }
+
+  async record(event: EventDraft & { readonly userId: string | null }): Promise<void> {
+    await this.#db.query(AUTH_SQL.record, [pack(packEvent(event)), event.userId, this.#now()])
+  }
+
+  async events(filter: {
+    readonly limit: number
+    readonly userId?: string
+    readonly type?: EventType
+    readonly cursor?: string
+  }): Promise<{ data: AuthEvent[]; nextCursor: string | null }> {
+    const { limit, cursor, userId, type } = filter
+    const rows = await this.#db.read(
+      ...pageOf('auth_events', { limit, cursor, where: { user_id: userId, type } }),
+    )
+    return paged(rows.map(toAuthEvent), limit)
+  }
+
+  /** Runs a verb that has one answer. */
+  async #decide(sql: string, asked: object): Promise<Row> {
+    const [row] = await this.#db.query(sql, [pack(asked), this.#now()])
+    if (!row) throw new Error('nothing was decided')
+    return row
+  }
+
+  #now(): number | null {
+    return this.#clock?.now() ?? null
+  }
+}
+
+/** JSON that Postgres takes: half of a surrogate pair becomes U+FFFD, as it does on the way to other databases. */
+function pack(asked: object): string {
+  return JSON.stringify(asked, (_, value: unknown) =>
+    typeof value === 'string' ? value.toWellFormed() : value,
+  )
+}
+
+function packSession(session: NewSession) {
+  return {
+    id: session.id,
+    amr: session.amr.join(),
+    address: session.address,
+    agent: session.agent,
+    life_ms: session.lifeSeconds * 1000,
+    idle_ms: session.idleSeconds * 1000,
+  }
+}
+
+function packEvent({ id, type, by, data }: EventDraft) {
+  return {
+    id,
+    type,
+    actor: by.actor,
+    key_id: by.key,
+    address: by.address,
+    agent: by.agent,
+    data: JSON.stringify(data),
+  }
+}
+
+function packTicket(ticket: Ticket, ttlSeconds: number) {
+  return {
+    kind: ticket.kind,
+    id: ticket.id,
+    user_id: ticket.userId,
+    data: JSON.stringify(ticket.data),
+    ttl_ms: ttlSeconds * 1000,
+  }
+}
+
+/** A column that holds a row as JSON. */
+function part(row: Row, column: string): Row {
+  return row[column] as Row
+}
+
+function userOf(row: Row): User | undefined {
+  return row['account'] === null ? undefined : toUser(part(row, 'account'))
+}
+
+function held(row: Row): { readonly user: User; readonly session: Session } | undefined {
+  const user = userOf(row)
+  return user && { user, session: toSession(part(row, 'session')) }
+}
+
+/** A page of rows of which one more was read than it takes. */
+function paged<T extends { readonly id: string }>(
+  rows: readonly T[],
+  limit: number,
+): { data: T[]; nextCursor: string | null } {
+  const data = rows.slice(0, limit)
+  return { data, nextCursor: rows.length > limit ? (data.at(-1)?.id ?? null) : null }
+}

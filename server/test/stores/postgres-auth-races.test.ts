@@ -1,0 +1,445 @@
+import { type ChildProcess, fork } from 'node:child_process'
+import { once } from 'node:events'
+import { join } from 'node:path'
+import postgres, { type Sql } from 'postgres'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { EventDraft, EventType } from '../../src/auth/events.ts'
+import type {
+  AuthStore,
+  Entered,
+  Entry,
+  NewSession,
+  Rotated,
+  Rotation,
+  Ticket,
+} from '../../src/auth/store.ts'
+import type { User } from '../../src/auth/user.ts'
+import { systemClock } from '../../src/primitives/clock.ts'
+import { makeId } from '../../src/primitives/ids.ts'
+import { openPostgres } from '../../src/stores/postgres/store.ts'
+import type { Store } from '../../src/stores/store.ts'
+import { breakPostgres } from '../helpers/data/postgres.ts'
+import { describeWith, type Fresh, freshPostgres } from '../helpers/services.ts'
+import type { AuthAnswer, AuthCall } from './postgres-auth-racer.ts'
+
+const RACER = join(import.meta.dirname, 'postgres-auth-racer.ts')
+const PROCESSES = 3
+const YEAR = 365 * 86_400
+const AGENT = 'curl/8'
+/** A race that a broken store loses is lost by chance. */
+const ROUNDS = 25
+
+const idOf = (prefix: string) => makeId(prefix, systemClock.now())
+const event = (type: EventType): EventDraft => ({
+  id: idOf('evt_'),
+  type,
+  by: { actor: 'user', address: '203.0.113.7', agent: AGENT },
+  data: { note: 'raced' },
+})
+const newSession = (): NewSession => ({
+  id: idOf('ses_'),
+  amr: ['sms'],
+  address: '203.0.113.7',
+  agent: AGENT,
+  lifeSeconds: 3600,
+  idleSeconds: 600,
+})
+const entry = (phone: string, changes: Partial<Entry> = {}, email: string | null = null): Entry => ({
+  phone,
+  newUser: { id: idOf('usr_'), email, name: null, passwordHash: 'old' },
+  session: newSession(),
+  proofSeconds: YEAR,
+  events: {
+    created: event('user.created'),
+    entered: event('phone.proven'),
+    detached: event('phone.detached'),
+    started: event('session.started'),
+  },
+  ...changes,
+})
+const rotation = (sessionId: string, changes: Partial<Rotation> = {}): Rotation => ({
+  sessionId,
+  generation: 0,
+  graceSeconds: 10,
+  agent: AGENT,
+  address: '203.0.113.8',
+  idleSeconds: 600,
+  events: { reused: event('session.reused') },
+  ...changes,
+})
+const ticket = (kind: Ticket['kind'] = 'reset'): Ticket => ({
+  id: idOf('tkt_'),
+  kind,
+  userId: null,
+  data: {},
+})
+const change = (
+  userId: string,
+  phone: string,
+  from: string | null = null,
+): Parameters<AuthStore['changePhone']>[0] => ({
+  userId,
+  phone,
+  keep: '',
+  undo: { ...ticket('phone_undo'), ttlSeconds: 600, data: { from } },
+  events: { changed: event('phone.changed'), detached: event('phone.detached') },
+})
+const times = <T>(count: number, make: (n: number) => T): T[] =>
+  Array.from({ length: count }, (_, n) => make(n))
+const tally = (words: readonly unknown[]) =>
+  Object.fromEntries([...Map.groupBy(words, String)].map(([word, all]) => [word, all.length]))
+
+describeWith('postgres', 'users and sessions of three processes on one Postgres', () => {
+  let database: Fresh
+  let store: Store
+  let auth: AuthStore
+  let sql: Sql
+  let children: ChildProcess[]
+  let numbers = 0
+  const newNumber = () => `+1415555${1000 + ++numbers}`
+
+  beforeAll(async () => {
+    database = await freshPostgres()
+    // Two that wait for each other are refused, and do not get through because the database ends one of them.
+    sql = postgres(database.url, { max: 1, onnotice: () => {} })
+    await sql.unsafe(`ALTER DATABASE ${new URL(database.url).pathname.slice(1)} SET deadlock_timeout = '10s'`)
+    // One of them prepares no statements, as behind a proxy. All find an empty database and bring it up to date.
+    children = times(PROCESSES, (n) =>
+      fork(RACER, [database.url, n === 0 ? 'unprepared' : ''], { execArgv: [] }),
+    )
+    await Promise.all(children.map((child) => once(child, 'message')))
+    store = await openPostgres({ url: database.url, poolSize: 4, prepare: true, retentionDays: 30 })
+    auth = store.auth
+  }, 60_000)
+  afterAll(async () => {
+    await Promise.all(
+      children.map(async (child) => {
+        child.send('end')
+        await once(child, 'exit')
+      }),
+    )
+    await sql.end()
+    await store.close()
+    await database.drop()
+  })
+
+  /** Makes calls at the same time, each in another process than the one before; none may fail. */
+  async function race(calls: readonly AuthCall[]): Promise<readonly unknown[]> {
+    const told = children.map((child) => once(child, 'message'))
+    for (const [at, child] of children.entries())
+      child.send({ calls: calls.filter((_, n) => n % PROCESSES === at) })
+    const all = (await Promise.all(told)) as [{ answers: readonly AuthAnswer[] }][]
+    const answers = calls.map((_, n) => all[n % PROCESSES]?.[0].answers[Math.floor(n / PROCESSES)])
+    expect(answers.flatMap((answer) => answer?.error ?? [])).toEqual([])
+    return answers.map((answer) => answer?.value)
+  }
+  const enters = async (entries: readonly Entry[]) =>
+    (await race(entries.map((one) => ({ verb: 'enter', args: [one] })))) as readonly Entered[]
+  const enter = async (phone: string, changes?: Partial<Entry>, email?: string | null) => {
+    const entered = await auth.enter(entry(phone, changes, email))
+    if (entered.outcome === 'disabled') throw new Error('the account is shut')
+    return entered
+  }
+  const rotates = async (rotations: readonly Rotation[]) =>
+    (await race(rotations.map((one) => ({ verb: 'rotate', args: [one] })))) as readonly Rotated[]
+  const typesOf = async (userId: string) =>
+    tally((await auth.events({ limit: 500, userId })).data.map(({ type }) => type))
+  const sessionsKept = async (userId: string) =>
+    Number((await sql`SELECT count(*) FROM countersign.sessions WHERE user_id = ${userId}`)[0]?.['count'])
+  const withPhone = async (phone: string) => (await auth.users({ limit: 10, phone })).data.map(({ id }) => id)
+
+  test('of 100 uses of one refresh token one rotates, and the others get the same child', async () => {
+    const { session, user } = await enter(newNumber())
+    const rotated = await rotates(times(100, () => rotation(session.id)))
+    expect(tally(rotated.map(({ outcome }) => outcome))).toEqual({ rotated: 1, repeated: 99 })
+    expect(new Set(rotated.map((one) => 'generation' in one && one.generation))).toEqual(new Set([1]))
+    expect(await typesOf(user.id)).toEqual({ 'user.created': 1, 'session.started': 1 })
+  })
+
+  test('of 100 uses without a grace one rotates, and one of the others ends the session', async () => {
+    const { session, user } = await enter(newNumber())
+    const rotated = await rotates(times(100, () => rotation(session.id, { graceSeconds: 0 })))
+    expect(tally(rotated.map(({ outcome }) => outcome))).toEqual({ rotated: 1, reused: 1, ended: 98 })
+    expect(await auth.session(session.id)).toBeUndefined()
+    expect(await typesOf(user.id)).toMatchObject({ 'session.reused': 1 })
+  })
+
+  test('of 30 who take one ticket one gets it', async () => {
+    for (let round = 0; round < 5; round++) {
+      const one = ticket()
+      await auth.putTicket(one, 600)
+      const taken = await race(times(30, () => ({ verb: 'takeTicket', args: ['reset', one.id] })))
+      expect(taken.filter((got) => got !== undefined)).toEqual([one])
+    }
+  })
+
+  test('of 50 who enter with one new number one makes the account, and all are in it', async () => {
+    const phone = newNumber()
+    const entered = await enters(times(50, () => entry(phone, {}, 'one@example.com')))
+    expect(tally(entered.map(({ outcome }) => outcome))).toEqual({ created: 1, entered: 49 })
+    const [id, ...others] = new Set(entered.map(({ user }) => user.id))
+    expect(others).toEqual([])
+    expect(entered.filter((one) => 'emailTaken' in one && one.emailTaken)).toEqual([])
+    expect(await auth.account({ email: 'one@example.com' })).toMatchObject({ id, phone })
+    expect(await auth.sessionsOf(id ?? '')).toHaveLength(50)
+    expect(await typesOf(id ?? '')).toEqual({ 'user.created': 1, 'phone.proven': 49, 'session.started': 50 })
+  })
+
+  test('of 50 who make accounts with one e-mail one has it, and the others have an account', async () => {
+    const entered = await enters(times(50, () => entry(newNumber(), {}, 'two@example.com')))
+    expect(tally(entered.map((one) => 'emailTaken' in one && one.emailTaken))).toEqual({ true: 49, false: 1 })
+    expect(entered.filter(({ user }) => user.email !== null)).toHaveLength(1)
+    expect(tally(entered.map(({ outcome }) => outcome))).toEqual({ created: 50 })
+  })
+
+  test('of 50 who enter with a number of long ago one takes it from its account, and all are in the new one', async () => {
+    const phone = newNumber()
+    const { user: before } = await enter(phone)
+    await sql`UPDATE countersign.users SET phone_verified_at = phone_verified_at - ${YEAR * 2000} WHERE id = ${before.id}`
+    const entered = await enters(times(50, () => entry(phone)))
+    expect(tally(entered.map(({ outcome }) => outcome))).toEqual({ created: 1, entered: 49 })
+    expect(entered.flatMap((one) => ('detached' in one && one.detached) || [])).toEqual([before.id])
+    expect(new Set(entered.map(({ user }) => user.id)).size).toBe(1)
+    expect(await auth.account({ id: before.id })).toMatchObject({ phone: null, phoneVerifiedAt: null })
+    expect(await typesOf(before.id)).toMatchObject({ 'phone.detached': 1 })
+  })
+
+  test('a number of long ago that is moved while its owner proves it anew is of one of them', async () => {
+    for (let round = 0; round < ROUNDS; round++) {
+      const phone = newNumber()
+      const { user: owner } = await enter(phone)
+      await sql`UPDATE countersign.users SET phone_verified_at = phone_verified_at - ${YEAR * 2000} WHERE id = ${owner.id}`
+      const [entered, changed] = (await race([
+        { verb: 'enter', args: [entry(phone)] },
+        { verb: 'changePhone', args: [change(owner.id, phone)] },
+      ])) as [Entered, { detached: string | null }]
+      // Either the owner was first, and whoever comes is let into that account; or the number was gone, and is taken back.
+      expect(await withPhone(phone)).toEqual([owner.id])
+      if (entered.outcome === 'entered') expect(changed.detached).toBeNull()
+      else expect(changed.detached).toBe(entered.user.id)
+    }
+  })
+
+  test('of 30 who change to one e-mail one gets it, and the others are told', async () => {
+    const users = await Promise.all(times(30, () => enter(newNumber())))
+    const told = await race(
+      users.map(({ user }) => ({
+        verb: 'updateUser',
+        args: [user.id, { email: 'three@example.com' }, event('user.updated')],
+      })),
+    )
+    expect(tally(told.map((one) => (one === 'email_taken' ? one : 'changed')))).toEqual({
+      changed: 1,
+      email_taken: 29,
+    })
+    const logs = await Promise.all(users.map(({ user }) => typesOf(user.id)))
+    expect(logs.filter((types) => types['user.updated'] !== undefined)).toHaveLength(1)
+  })
+
+  test('of 30 who change to one number each takes it from the one before', async () => {
+    const phone = newNumber()
+    const users = await Promise.all(times(30, () => enter(newNumber())))
+    const ids = users.map(({ user }) => user.id)
+    const changed = (await race(
+      ids.map((id) => ({ verb: 'changePhone', args: [change(id, phone)] })),
+    )) as readonly { user: User; detached: string | null }[]
+    const [last, ...others] = await withPhone(phone)
+    expect(others).toEqual([])
+    // Who lost it is all but the last, each once.
+    const lost = changed.flatMap(({ detached }) => detached ?? [])
+    expect([...lost, last].toSorted()).toEqual(ids.toSorted())
+    const left = await sql`SELECT count(*) FROM countersign.users WHERE id IN ${sql(ids)} AND phone IS NULL`
+    expect(Number(left[0]?.['count'])).toBe(29)
+  })
+
+  /** Two users change to the number of each other, and to their own, all at once. */
+  async function swap(ids: readonly string[]): Promise<void> {
+    const phones = [newNumber(), newNumber()]
+    await race(
+      times(12, (n) => ({
+        verb: 'changePhone',
+        args: [change(ids[n % 2] ?? '', phones[n % 4 < 2 ? 0 : 1] ?? '')],
+      })),
+    )
+    const kept = await Promise.all(ids.map(async (id) => (await auth.account({ id }))?.phone))
+    expect(kept.some((phone) => phone !== null)).toBe(true)
+    expect(new Set(kept).size).toBe(2)
+  }
+  const two = async () =>
+    (await Promise.all([enter(newNumber()), enter(newNumber())])).map(({ user }) => user.id)
+
+  test('users who change to the number of each other never wait for each other', async () => {
+    const ids = await two()
+    for (let round = 0; round < ROUNDS * 4; round++) await swap(ids)
+  })
+
+  test('users who change to the e-mail of each other never wait for each other', async () => {
+    const emails = ['four@example.com', 'five@example.com']
+    const entered = await Promise.all(emails.map((email) => enter(newNumber(), {}, email)))
+    for (let round = 0; round < ROUNDS; round++)
+      await race(
+        times(12, (n) => ({
+          verb: 'updateUser',
+          args: [entered[n % 2]?.user.id ?? '', { email: emails[1 - (n % 2)] ?? '' }, event('user.updated')],
+        })),
+      )
+    const kept = await Promise.all(
+      entered.map(async ({ user: { id } }) => (await auth.account({ id }))?.email),
+    )
+    expect(kept).toEqual(emails)
+  })
+
+  /** The tickets of two who each have the number that the other can take back. */
+  async function crossed(): Promise<string[]> {
+    const [one, other] = [newNumber(), newNumber()]
+    const [first, second] = [(await enter(one)).user, (await enter(other)).user]
+    const [away, over] = [change(first.id, newNumber(), one), change(second.id, one, other)]
+    await auth.changePhone(away)
+    await auth.changePhone(over)
+    await auth.changePhone(change(first.id, other))
+    return [away.undo.id, over.undo.id]
+  }
+
+  test('users who take back the number of each other never wait for each other', async () => {
+    for (let round = 0; round < ROUNDS; round++) {
+      const undo = (await Promise.all(times(8, crossed))).flat()
+      const restored = await race(
+        undo.map((id) => ({ verb: 'restorePhone', args: [id, { restored: event('phone.restored') }] })),
+      )
+      expect(restored.filter((one) => one !== undefined)).toEqual([])
+    }
+  })
+
+  /** Shuts an account while it is entered in every way; how many sessions are left then. */
+  async function shutWhileEntered(): Promise<number> {
+    const phone = newNumber()
+    const { user, session } = await enter(phone)
+    await race([
+      ...times(6, () => enterOnce(phone)),
+      { verb: 'setStatus', args: [user.id, 'disabled', event('user.disabled')] },
+      ...times(6, () => open(user.id)),
+      ...times(3, () => rotateOnce(session.id)),
+    ])
+    return sessionsKept(user.id)
+  }
+  const enterOnce = (phone: string): AuthCall => ({ verb: 'enter', args: [entry(phone)] })
+  const rotateOnce = (sessionId: string): AuthCall => ({ verb: 'rotate', args: [rotation(sessionId)] })
+  const open = (userId: string): AuthCall => ({
+    verb: 'openSession',
+    args: [userId, 'old', newSession(), { started: event('session.started') }],
+  })
+
+  test('an account that is shut while it is entered has no session left', async () => {
+    for (let round = 0; round < ROUNDS; round++) expect(await shutWhileEntered()).toBe(0)
+  })
+
+  /** Changes a password while it is used; how many sessions are left then. */
+  async function changeWhileUsed(): Promise<number> {
+    const { user } = await enter(newNumber())
+    const set = { from: 'old', to: 'new', keep: { session: null }, event: event('password.set') }
+    const answers = await race([
+      ...times(6, () => open(user.id)),
+      { verb: 'setPassword', args: [user.id, set] },
+      { verb: 'setPassword', args: [user.id, { ...set, to: 'newer', event: event('password.set') }] },
+      ...times(6, () => open(user.id)),
+    ])
+    expect(answers.slice(6, 8).toSorted()).toEqual([false, true])
+    return sessionsKept(user.id)
+  }
+
+  test('a password that is changed while it is used leaves no session, and is changed once', async () => {
+    for (let round = 0; round < ROUNDS; round++) expect(await changeWhileUsed()).toBe(0)
+  })
+
+  test('a user who is deleted while coming in is gone with every session, or is another', async () => {
+    for (let round = 0; round < ROUNDS; round++) {
+      const phone = newNumber()
+      const { user } = await enter(phone)
+      await race([
+        ...times(5, () => enterOnce(phone)),
+        { verb: 'deleteUser', args: [user.id, event('user.deleted')] },
+        ...times(5, () => open(user.id)),
+        ...times(3, (): AuthCall => ({ verb: 'endSessions', args: [user.id, event('session.ended')] })),
+      ])
+      expect(await sessionsKept(user.id)).toBe(0)
+      expect(await auth.account({ id: user.id })).toBeUndefined()
+    }
+  })
+
+  test('of 20 who take a number back with one ticket one does', async () => {
+    const [before, after] = [newNumber(), newNumber()]
+    const { user } = await enter(before)
+    const changing = change(user.id, after, before)
+    await auth.changePhone(changing)
+    const told = await race(
+      times(20, () => ({
+        verb: 'restorePhone',
+        args: [changing.undo.id, { restored: event('phone.restored') }],
+      })),
+    )
+    expect(told.filter((one) => one !== undefined)).toHaveLength(1)
+    expect(await withPhone(before)).toEqual([user.id])
+    expect(await withPhone(after)).toEqual([])
+  })
+
+  describe('a twin that', () => {
+    /** Breaks a function for as long as the work takes. */
+    async function broken(
+      name: string,
+      edits: Parameters<typeof breakPostgres>[2],
+      work: () => Promise<void>,
+    ) {
+      const [row] = await sql`SELECT pg_get_functiondef(to_regproc(${`countersign.${name}`})) AS source`
+      await breakPostgres({ settings: { DATABASE_URL: database.url } }, name, edits)
+      try {
+        await work()
+      } finally {
+        await sql.unsafe(String(row?.['source']))
+      }
+    }
+    const fails = (work: Promise<unknown>) =>
+      work.then(
+        () => false,
+        () => true,
+      )
+    /** Whether one of some rounds comes to this. */
+    async function someRound(isSo: () => Promise<boolean>): Promise<boolean> {
+      for (let round = 0; round < ROUNDS * 2; round++) if (await isSo()) return true
+      return false
+    }
+
+    test('reads a session before it writes it rotates a token more than once', () =>
+      broken('rotate', [[/ FOR UPDATE/, '']], async () => {
+        const more = async () => {
+          const { session } = await enter(newNumber())
+          const rotated = await rotates(times(30, () => rotation(session.id)))
+          expect(rotated.filter(({ outcome }) => outcome === 'rotated')).toHaveLength(1)
+        }
+        expect(await someRound(() => fails(more()))).toBe(true)
+      }))
+
+    test('does not hold the user whose password it compares leaves a session', () =>
+      broken('open_session', [[/ FOR UPDATE/, '']], async () => {
+        expect(await someRound(async () => (await changeWhileUsed()) > 0)).toBe(true)
+      }))
+
+    test('does not look again who was first with a number fails', () =>
+      broken('enter', [[/EXIT WHEN u\.id IS NOT NULL/, 'EXIT']], async () => {
+        const enterAll = () => {
+          const phone = newNumber()
+          return race(times(30, () => enterOnce(phone)))
+        }
+        expect(await someRound(() => fails(enterAll()))).toBe(true)
+      }))
+
+    test('locks the users of a change as they come waits for another that does', () =>
+      broken(
+        'change_phone',
+        [[/ ORDER BY o\.id FOR UPDATE/, ' ORDER BY (o.id = c.id) FOR UPDATE']],
+        async () => {
+          const ids = await two()
+          expect(await someRound(() => fails(swap(ids)))).toBe(true)
+        },
+      ))
+  })
+})
