@@ -1,6 +1,7 @@
 import type {
   Channel,
   Found,
+  KnownRefs,
   Message,
   Provider,
   Receipt,
@@ -94,9 +95,10 @@ export function makeScriptedProvider(
     ...(fraudCodes === undefined ? {} : { fraudCodes }),
     ...(looksUp === true
       ? {
-          lookup: async (message: Message) => {
+          lookup: async (message: Message, _sinceMs: number, _signal: AbortSignal, known?: KnownRefs) => {
             lookups.push(message)
-            return found
+            const isAnother = found.found === true && (await known?.([found.ref]))?.has(found.ref)
+            return isAnother === true ? { found: false } : found
           },
         }
       : {}),

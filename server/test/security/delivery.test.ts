@@ -68,6 +68,22 @@ describe('R35, A38, F12: a provider that may have taken the message', () => {
     expect(await outcomeOf(server, id, code)).toBe('approved')
   })
 
+  test('is told which of its messages are others of ours: none of them is taken for the lost one', async () => {
+    const { server, a, b } = await startPair({ looksUp: true })
+    await start(server, TO)
+    server.clock.advance(31)
+    a.answer('unknown')
+    a.find({ found: true, ref: 'a-1' })
+    const { body } = await server.api<WireVerification>('POST', '/v1/verifications', {
+      body: { to: TO, purpose: 'login' },
+    })
+    await eventually(server, () => expect(b.messages).toHaveLength(1))
+    expect((await read(server, body.id)).sends).toMatchObject([
+      { provider: 'a', status: 'unknown' },
+      { provider: 'b', status: 'accepted' },
+    ])
+  })
+
   test('where the second may have taken it too there is no third', async () => {
     const c = makeScriptedProvider('c')
     const [a, b] = [makeScriptedProvider('a'), makeScriptedProvider('b')]
