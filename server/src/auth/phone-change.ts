@@ -89,15 +89,20 @@ export class PhoneChange {
     return changed.user
   }
 
-  /** Sends a code to a number that was changed away within a day; the same for any other number. */
+  /**
+   * Sends a code to a number that was changed away within a day. Everything else is done for other numbers too, and
+   * the answer waits for no provider: nobody learns which number was.
+   */
   async requestUndo(phone: string, client: Client, locale?: string): Promise<void> {
     const { e164 } = parsePhone(phone, { field: 'phone' })
     await countCall(this.#deps, client)
+    const ticket = await this.#deps.store.ticket('phone_undo', undoIdOf(e164))
     await this.#deps.verifier.start(
       {
         to: e164,
         purpose: 'phone_change',
         isQuiet: true,
+        isDecoy: ticket === undefined,
         ...(locale === undefined ? {} : { locale }),
       },
       callerOf(SIGN_IN, client),

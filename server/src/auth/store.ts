@@ -185,6 +185,8 @@ export interface AuthStore {
 
   /** Keeps a ticket, in the place of one of the same id. */
   putTicket(ticket: Ticket, ttlSeconds: number): Promise<void>
+  /** Reads a ticket of this kind, which stays good; undefined when it is not there, used or too old. */
+  ticket(kind: TicketKind, id: string): Promise<Ticket | undefined>
   /** Uses a ticket of this kind up, for one caller alone; undefined when it is not there, used or too old. */
   takeTicket(kind: TicketKind, id: string): Promise<Ticket | undefined>
 

@@ -542,6 +542,14 @@ class LookThenTake extends Twin {
   }
 }
 
+/** Reads a ticket that is too old. */
+class ReadsOldTickets extends Twin {
+  override async ticket(...[kind, id]: Parameters<SqliteAuth['ticket']>) {
+    const row = this.db.prepare('SELECT * FROM tickets WHERE kind = ? AND id = ?').get(kind, id)
+    return row && toTicket(row)
+  }
+}
+
 /** Leaves a ticket that is too old where it is. */
 class OldTicketStays extends Twin {
   override async takeTicket(...[kind, id]: Parameters<SqliteAuth['takeTicket']>) {
@@ -593,6 +601,7 @@ export const AUTH_TWINS: Record<string, typeof SqliteAuth> = {
   'log-goes-too': LogGoesToo,
   'always-deleted': AlwaysDeleted,
   'look-then-take': LookThenTake,
+  'reads-old-tickets': ReadsOldTickets,
   'old-ticket-stays': OldTicketStays,
 }
 

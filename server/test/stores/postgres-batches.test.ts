@@ -1,5 +1,7 @@
 import postgres, { type Sql } from 'postgres'
 import { afterEach, beforeEach, expect, onTestFinished, test } from 'vitest'
+import type { EventType } from '../../src/auth/events.ts'
+import type { Entry } from '../../src/auth/store.ts'
 import { systemClock } from '../../src/primitives/clock.ts'
 import { makeId } from '../../src/primitives/ids.ts'
 import { openPostgres } from '../../src/stores/postgres/store.ts'
@@ -14,6 +16,7 @@ import { describeWith, type Fresh, freshPostgres } from '../helpers/services.ts'
 /** A race that a broken store loses is lost by chance, so it is run again. */
 const BY_CHANCE = { retry: 3 }
 const NUMBERS = 24
+const ADDRESS = '203.0.113.7'
 const ROUNDS = 12
 const numberAt = (n: number) => `+1415200${String(1000 + n)}`
 const numbers = Array.from({ length: NUMBERS }, (_, n) => numberAt(n))
@@ -74,10 +77,40 @@ describeWith('postgres', 'verbs that decide for many at once', () => {
     }
   }
 
+  /** Takes hits on two of few counters from every store, and gives them back while others are taken. */
+  async function takeAll(): Promise<void> {
+    const rule = { name: 'a', limit: 1_000, windowSeconds: 60 }
+    for (let round = 0; round < ROUNDS; round++) {
+      const taken = stores.flatMap(({ counters }) =>
+        shuffled(numbers).map(async (key) => {
+          const other = numberAt(Math.floor(Math.random() * NUMBERS))
+          const wanted = [...new Set([key, other])].map((one) => ({ key: one, rules: [rule] }))
+          const hit = await counters.take(wanted)
+          if (hit.ok) await counters.give(hit)
+        }),
+      )
+      await Promise.allSettled(taken)
+      await sql`DELETE FROM countersign.counters WHERE key = ANY (${numbers.slice(0, NUMBERS / 2)})`
+    }
+  }
+
+  /** Lets people in by all numbers from every store: to accounts that are there, proven long ago, or not there yet. */
+  async function enterAll(rounds = ROUNDS): Promise<void> {
+    for (let round = 0; round < rounds; round++) {
+      const entered = stores.flatMap(({ auth }) => shuffled(numbers).map((to) => auth.enter(entryOf(to))))
+      await Promise.allSettled(entered)
+      await sql`UPDATE countersign.users SET phone_verified_at = 0 WHERE phone = ANY (${numbers.slice(0, 8)})`
+      await sql`DELETE FROM countersign.users WHERE phone = ANY (${numbers.slice(8, 16)})`
+    }
+  }
+
   /** Lets those that wait for each other wait until the database finds out and counts it, which takes a second. */
   async function waitLong(): Promise<void> {
     await sql`ALTER FUNCTION countersign.open RESET lock_timeout`
     await sql`ALTER FUNCTION countersign.judge RESET lock_timeout`
+    await sql`ALTER FUNCTION countersign.take RESET lock_timeout`
+    await sql`ALTER FUNCTION countersign.give RESET lock_timeout`
+    await sql`ALTER FUNCTION countersign.enter RESET lock_timeout`
   }
 
   /** How often two transactions of this database have waited for each other. */
@@ -97,6 +130,20 @@ describeWith('postgres', 'verbs that decide for many at once', () => {
     await waitLong()
     await chargeAll()
     expect(await deadlocks()).toBe(0)
+  })
+
+  test('nor do batches of hits that are taken and given back', async () => {
+    await waitLong()
+    await takeAll()
+    expect(await deadlocks()).toBe(0)
+  })
+
+  test('nor do batches of people who come in, new and known', async () => {
+    await waitLong()
+    await enterAll()
+    expect(await deadlocks()).toBe(0)
+    const [row] = await sql`SELECT count(*)::int AS count FROM countersign.sessions`
+    expect(row?.['count']).toBe(stores.length * NUMBERS * ROUNDS)
   })
 
   test('nor do starts over expired ones and guesses at these', async () => {
@@ -134,6 +181,29 @@ describeWith('postgres', 'verbs that decide for many at once', () => {
       ],
     ])
     await chargeAll()
+    await expect.poll(deadlocks, { timeout: 5_000 }).toBeGreaterThan(0)
+  })
+
+  test(
+    'they would without the locks being taken in one order: hits that are given back',
+    BY_CHANCE,
+    async () => {
+      await waitLong()
+      await breakPostgres({ settings: { DATABASE_URL: fresh.url } }, 'give', [
+        [/ORDER BY c\.key FOR UPDATE/, 'ORDER BY random() FOR UPDATE'],
+      ])
+      await takeAll()
+      await expect.poll(deadlocks, { timeout: 5_000 }).toBeGreaterThan(0)
+    },
+  )
+
+  test('they would if they were let in as they come: people', BY_CHANCE, async () => {
+    await waitLong()
+    await breakPostgres({ settings: { DATABASE_URL: fresh.url } }, 'enter', [
+      [/ORDER BY o\.id FOR UPDATE/, 'LIMIT 0'],
+      [/ORDER BY o\.phone, o\.n/, 'ORDER BY random()'],
+    ])
+    await enterAll(2)
     await expect.poll(deadlocks, { timeout: 5_000 }).toBeGreaterThan(0)
   })
 
@@ -249,6 +319,32 @@ describeWith('postgres', 'verbs that decide for many at once', () => {
     expect(await storeAt(0).find(other.id)).toBeUndefined()
   })
 })
+
+/** Somebody who has proven a number. */
+function entryOf(phone: string): Entry {
+  const id = (prefix: string) => makeId(prefix, systemClock.now())
+  const by = { actor: 'user', address: ADDRESS, agent: '' } as const
+  const event = (type: EventType) => ({ id: id('evt_'), type, by, data: {} })
+  return {
+    phone,
+    newUser: { id: id('usr_'), email: null, name: null, passwordHash: null },
+    session: {
+      id: id('ses_'),
+      amr: ['sms'],
+      address: ADDRESS,
+      agent: '',
+      lifeSeconds: 3600,
+      idleSeconds: 600,
+    },
+    proofSeconds: 86_400,
+    events: {
+      created: event('user.created'),
+      entered: event('phone.proven'),
+      detached: event('phone.detached'),
+      started: event('session.started'),
+    },
+  }
+}
 
 /** What the function is given that opens one verification with no send and no limits. */
 function openingOf(id: string): string {

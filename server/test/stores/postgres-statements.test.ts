@@ -2,6 +2,7 @@ import postgres, { type Sql } from 'postgres'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type Answer, type Call, endProcesses, numberOf, ServerProcess } from '../helpers/process.ts'
 import { describeWith, type Fresh, freshPostgres, freshRedis } from '../helpers/services.ts'
+import type { WireTokens } from '../helpers/people.ts'
 import { wrong } from '../helpers/wire.ts'
 
 /** Enough that nothing else which happens meanwhile could make up for a statement more or less. */
@@ -106,4 +107,31 @@ describeWith(['postgres', 'redis'], 'what a request costs the database, as count
       expect(await check(true)).toBeLessThanOrEqual(most)
     },
   )
+
+  test('a sign-in costs 9 statements, a refresh and a look at oneself 2 each', async () => {
+    const phones = Array.from({ length: TIMES }, () => numberOf(numbers++))
+    const codes: string[] = []
+    const held: { access: string; refresh: string }[] = []
+    const post = (path: string, body: object) =>
+      server.call('POST', `/api/auth/${path}`, { body, key: 'none' })
+    const request = async (n: number) => {
+      const answer = await post('otp/request', { phone: phones[n] })
+      codes[n] = answer.body.preview_code ?? ''
+      return answer
+    }
+    const verify = async (n: number) => {
+      const answer = await post('verify-otp', { phone: phones[n], otp: codes[n] })
+      const tokens = JSON.parse(answer.text) as WireTokens
+      held[n] = { access: tokens.access_token, refresh: tokens.refresh_token }
+      return answer
+    }
+    const me = (n: number) => {
+      const headers = { authorization: `Bearer ${held[n]?.access}` }
+      return server.call('GET', '/api/auth/me', { headers, key: 'none' })
+    }
+    expect(await costOf(request)).toBe(3)
+    expect(await costOf(verify)).toBe(6)
+    expect(await costOf(me)).toBe(2)
+    expect(await costOf((n) => post('refresh', { refresh_token: held[n]?.refresh }))).toBe(2)
+  })
 })

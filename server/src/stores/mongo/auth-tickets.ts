@@ -2,6 +2,7 @@ import type { Collection } from 'mongodb'
 import type { Ticket, TicketKind } from '../../auth/store.ts'
 import type { Clock } from '../../primitives/clock.ts'
 import { toTicket } from '../auth-rows.ts'
+import type { AuthLeftovers } from './auth-leftovers.ts'
 import type { MongoDatabase } from './database.ts'
 import { isDuplicate } from './errors.ts'
 import { newTicketDocument, type TicketDocument, ticketKey } from './ticket-documents.ts'
@@ -10,11 +11,13 @@ import { newTicketDocument, type TicketDocument, ticketKey } from './ticket-docu
 export class AuthTickets {
   readonly #db: MongoDatabase
   readonly #clock: Clock
+  readonly #leftovers: AuthLeftovers
   readonly #tickets: Collection<TicketDocument>
 
-  constructor(db: MongoDatabase, clock: Clock) {
+  constructor(db: MongoDatabase, clock: Clock, leftovers: AuthLeftovers) {
     this.#db = db
     this.#clock = clock
+    this.#leftovers = leftovers
     this.#tickets = db.collection('tickets')
   }
 
@@ -29,6 +32,16 @@ export class AuthTickets {
           throw error
         }),
       )
+    })
+  }
+
+  find(kind: TicketKind, id: string): Promise<Ticket | undefined> {
+    return this.#db.run(async (step) => {
+      const _id = ticketKey({ kind, id })
+      // Whoever changed a number may have died before the ticket was where it is kept.
+      if (kind === 'phone_undo') await this.#leftovers.tidy(step, { 'pending_tickets._id': _id })
+      const found = await step(() => this.#tickets.findOne({ _id }))
+      return found && found.expires_at > this.#clock.now() ? toTicket(found) : undefined
     })
   }
 

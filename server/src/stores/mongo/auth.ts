@@ -39,7 +39,7 @@ export class MongoAuth implements AuthStore {
   constructor(db: MongoDatabase, clock: Clock, retentionDays: number) {
     const leftovers = new AuthLeftovers(db, retentionDays)
     const changes = new UserChanges(db, leftovers)
-    this.#tickets = new AuthTickets(db, clock)
+    this.#tickets = new AuthTickets(db, clock, leftovers)
     this.#events = new AuthEvents(db, clock, leftovers)
     const numbers = {
       changes,
@@ -123,6 +123,10 @@ export class MongoAuth implements AuthStore {
 
   putTicket(ticket: Ticket, ttlSeconds: number): Promise<void> {
     return this.#tickets.put(ticket, ttlSeconds)
+  }
+
+  ticket(kind: TicketKind, id: string): Promise<Ticket | undefined> {
+    return this.#tickets.find(kind, id)
   }
 
   takeTicket(kind: TicketKind, id: string): Promise<Ticket | undefined> {

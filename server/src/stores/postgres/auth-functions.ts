@@ -1,7 +1,7 @@
 /**
  * The verbs over users that take more than one look at the data, as those in functions.ts: each is one statement for the
  * server and one transaction, locks what it decides about, and reads the clock after it has the locks. Each takes what
- * its caller gave as one JSON.
+ * its caller gave as one JSON, and `enter` what many gave.
  *
  * They lock users first, by id where they are several, and then sessions. `rotate` locks a session alone and waits for
  * no user, so it is nowhere in a circle. Who ends several sessions has locked their user before.
@@ -55,48 +55,61 @@ CREATE FUNCTION countersign.keep_ticket(p_ticket json, t bigint) RETURNS void LA
       created_at = excluded.created_at, expires_at = excluded.expires_at
 $$;
 
--- Lets in who has proven a number: enters the account that has it, or makes one.
-CREATE FUNCTION countersign.enter(p_entry json, p_now bigint, OUT outcome text, OUT account json, OUT session json,
-  OUT detached text, OUT is_email_taken boolean
-) LANGUAGE plpgsql SET enable_seqscan = off AS $$
+-- Lets in who have proven numbers: each enters the account that has the number, or one is made.
+CREATE FUNCTION countersign.enter(p_entries json, p_now bigint, p_until bigint)
+RETURNS TABLE (n int, outcome text, account json, session json, detached text, is_email_taken boolean)
+LANGUAGE plpgsql SET enable_seqscan = off SET lock_timeout = '500ms' AS $$
 DECLARE
   e record;
   u countersign.users;
   t bigint;
 BEGIN
-  SELECT * INTO e FROM json_to_record(p_entry) AS o (phone text, proof_ms bigint, id text, email text, name text,
-    password_hash text, session json, created json, entered json, detached json, started json);
+  IF json_array_length(p_entries) > 1 THEN
+    PERFORM 1 FROM countersign.users AS o
+      WHERE o.phone IN (SELECT a.phone FROM json_to_recordset(p_entries) AS a (phone text))
+      ORDER BY o.id FOR UPDATE;
+  END IF;
+  -- In the order of what must be alone: two that make an account for the same number wait for each other in it.
+  FOR e IN SELECT * FROM json_to_recordset(p_entries) AS o (n int, phone text, proof_ms bigint, id text, email text,
+    name text, password_hash text, session json, created json, entered json, detached json, started json)
+    ORDER BY o.phone, o.n
   LOOP
-    SELECT * INTO u FROM countersign.users AS o WHERE o.phone = e.phone FOR UPDATE;
-    t := coalesce(p_now, countersign.now_ms());
-    IF u.phone_verified_at >= t - e.proof_ms THEN
-      IF u.status <> 'active' THEN
-        outcome := 'disabled';
-        account := countersign.told_user(u);
-        RETURN;
+    n := e.n;
+    session := NULL;
+    detached := NULL;
+    is_email_taken := false;
+    LOOP
+      SELECT * INTO u FROM countersign.users AS o WHERE o.phone = e.phone FOR UPDATE;
+      t := coalesce(p_now, countersign.now_ms());
+      IF u.phone_verified_at >= t - e.proof_ms THEN
+        outcome := CASE u.status WHEN 'active' THEN 'entered' ELSE 'disabled' END;
+        EXIT;
       END IF;
-      outcome := 'entered';
-      is_email_taken := false;
+      IF u.id IS NOT NULL THEN
+        detached := u.id;
+        UPDATE countersign.users AS o SET phone = NULL, phone_verified_at = NULL WHERE o.id = u.id;
+        PERFORM countersign.record(e.detached, u.id, NULL, t);
+      END IF;
+      outcome := 'created';
+      is_email_taken := e.email IS NOT NULL AND EXISTS (SELECT FROM countersign.users AS o WHERE o.email = e.email);
+      INSERT INTO countersign.users AS o (id, email, name, phone, phone_verified_at, status, created_at, password_hash)
+        VALUES (e.id, CASE WHEN NOT is_email_taken THEN e.email END, e.name, e.phone, t, 'active', t, e.password_hash)
+        ON CONFLICT DO NOTHING RETURNING * INTO u;
+      -- Otherwise somebody else was first to have the number, which is then entered, or the e-mail.
+      EXIT WHEN u.id IS NOT NULL;
+    END LOOP;
+    IF outcome = 'entered' THEN
       UPDATE countersign.users AS o SET phone_verified_at = t WHERE o.id = u.id RETURNING * INTO u;
-      EXIT;
     END IF;
-    IF u.id IS NOT NULL THEN
-      detached := u.id;
-      UPDATE countersign.users AS o SET phone = NULL, phone_verified_at = NULL WHERE o.id = u.id;
-      PERFORM countersign.record(e.detached, u.id, NULL, t);
+    account := countersign.told_user(u);
+    IF outcome <> 'disabled' THEN
+      PERFORM countersign.record(CASE outcome WHEN 'created' THEN e.created ELSE e.entered END, u.id, NULL, t);
+      session := countersign.told_session(countersign.begin_session(e.session, u.id, t));
+      PERFORM countersign.record(e.started, u.id, e.session ->> 'id', t);
     END IF;
-    outcome := 'created';
-    is_email_taken := e.email IS NOT NULL AND EXISTS (SELECT FROM countersign.users AS o WHERE o.email = e.email);
-    INSERT INTO countersign.users AS o (id, email, name, phone, phone_verified_at, status, created_at, password_hash)
-      VALUES (e.id, CASE WHEN NOT is_email_taken THEN e.email END, e.name, e.phone, t, 'active', t, e.password_hash)
-      ON CONFLICT DO NOTHING RETURNING * INTO u;
-    -- Otherwise somebody else was first to have the number, which is then entered, or the e-mail.
-    EXIT WHEN u.id IS NOT NULL;
+    RETURN NEXT;
   END LOOP;
-  PERFORM countersign.record(CASE outcome WHEN 'created' THEN e.created ELSE e.entered END, u.id, NULL, t);
-  account := countersign.told_user(u);
-  session := countersign.told_session(countersign.begin_session(e.session, u.id, t));
-  PERFORM countersign.record(e.started, u.id, e.session ->> 'id', t);
+  PERFORM countersign.in_time(coalesce(p_now, countersign.now_ms()), p_until);
 END $$;
 
 -- Opens a session of who has shown the password that is still the password. No account: nothing was opened.

@@ -15,7 +15,7 @@ const account = (column: string) =>
 /** The statements over users. Those that take JSON have what it holds in auth-functions.ts. */
 export const AUTH_SQL = {
   enter:
-    'SELECT outcome, account, session, detached, is_email_taken FROM countersign.enter($1::text::json, $2)',
+    'SELECT n, outcome, account, session, detached, is_email_taken FROM countersign.enter($1::text::json, $2, $3)',
   openSession: 'SELECT account, session FROM countersign.open_session($1::text::json, $2)',
   rotate: 'SELECT outcome, generation, session, account FROM countersign.rotate($1::text::json, $2)',
   endSessions: 'SELECT countersign.end_sessions($1::text::json, $2) AS ended',
@@ -39,6 +39,8 @@ export const AUTH_SQL = {
     )
     SELECT countersign.record($3::text::json, user_id, id, t) FROM gone WHERE idle_until > t`,
   account: { id: account('id'), phone: account('phone'), email: account('email') },
+  ticket: `
+    SELECT id, kind, user_id, data FROM countersign.tickets WHERE id = $2 AND kind = $1 AND expires_at > ${now('$3')}`,
   takeTicket: `
     WITH clock AS (SELECT ${now('$3')} AS t),
     gone AS (

@@ -13,47 +13,30 @@ import type {
 } from '../../auth/store.ts'
 import type { Account, Session, User, UserStatus } from '../../auth/user.ts'
 import type { Clock } from '../../primitives/clock.ts'
+import type { Batches } from '../batches.ts'
 import { emailKey, toAccount, toAuthEvent, toSession, toTicket, toUser } from '../auth-rows.ts'
 import { number, type Row, text, textOrNull } from '../rows.ts'
 import { AUTH_SQL, pageOf } from './auth-statements.ts'
-import type { PostgresDatabase } from './database.ts'
+import { batched, decideAll, type PostgresDatabase } from './database.ts'
+import { packJson } from './json.ts'
 
 /** Users, their sessions and what happened, in Postgres. Each verb is one statement, and the database's clock decides. */
 export class PostgresAuth implements AuthStore {
   readonly #db: PostgresDatabase
+  readonly #storeClock: Clock
   readonly #clock: Clock | undefined
+  readonly #entries: Batches<Entry, Entered>
 
-  /** `clock` stands for the database's own, in tests. */
-  constructor(db: PostgresDatabase, clock?: Clock) {
+  /** `storeClock` tells the database's time, and `clock` stands for its own clock, in tests. */
+  constructor(db: PostgresDatabase, storeClock: Clock, clock?: Clock) {
     this.#db = db
+    this.#storeClock = storeClock
     this.#clock = clock
+    this.#entries = batched((all, until) => this.#enterAll(all, until))
   }
 
-  async enter(entry: Entry): Promise<Entered> {
-    const { newUser, events } = entry
-    const row = await this.#decide(AUTH_SQL.enter, {
-      phone: entry.phone,
-      proof_ms: entry.proofSeconds * 1000,
-      id: newUser.id,
-      email: emailKey(newUser.email),
-      name: newUser.name,
-      password_hash: newUser.passwordHash,
-      session: packSession(entry.session),
-      created: packEvent(events.created),
-      entered: packEvent(events.entered),
-      detached: packEvent(events.detached),
-      started: packEvent(events.started),
-    })
-    const outcome = text(row, 'outcome')
-    const user = toUser(part(row, 'account'))
-    if (outcome === 'disabled') return { outcome, user }
-    return {
-      outcome: outcome === 'created' ? 'created' : 'entered',
-      user,
-      session: toSession(part(row, 'session')),
-      detached: textOrNull(row, 'detached'),
-      emailTaken: row['is_email_taken'] === true,
-    }
+  enter(entry: Entry): Promise<Entered> {
+    return this.#entries.add(entry)
   }
 
   async openSession(
@@ -103,7 +86,7 @@ export class PostgresAuth implements AuthStore {
   }
 
   async endSession(userId: string, sessionId: string, event: EventDraft): Promise<boolean> {
-    const parameters = [userId, sessionId, pack(packEvent(event)), this.#now()]
+    const parameters = [userId, sessionId, packJson(packEvent(event)), this.#now()]
     return (await this.#db.query(AUTH_SQL.endSession, parameters)).length === 1
   }
 
@@ -214,7 +197,12 @@ export class PostgresAuth implements AuthStore {
   }
 
   async putTicket(ticket: Ticket, ttlSeconds: number): Promise<void> {
-    await this.#db.query(AUTH_SQL.putTicket, [pack(packTicket(ticket, ttlSeconds)), this.#now()])
+    await this.#db.query(AUTH_SQL.putTicket, [packJson(packTicket(ticket, ttlSeconds)), this.#now()])
+  }
+
+  async ticket(kind: TicketKind, id: string): Promise<Ticket | undefined> {
+    const [row] = await this.#db.read(AUTH_SQL.ticket, [kind, id, this.#now()])
+    return row && toTicket(row)
   }
 
   async takeTicket(kind: TicketKind, id: string): Promise<Ticket | undefined> {
@@ -223,7 +211,7 @@ export class PostgresAuth implements AuthStore {
   }
 
   async record(event: EventDraft & { readonly userId: string | null }): Promise<void> {
-    await this.#db.query(AUTH_SQL.record, [pack(packEvent(event)), event.userId, this.#now()])
+    await this.#db.query(AUTH_SQL.record, [packJson(packEvent(event)), event.userId, this.#now()])
   }
 
   async events(filter: {
@@ -239,9 +227,19 @@ export class PostgresAuth implements AuthStore {
     return paged(rows.map(toAuthEvent), limit)
   }
 
+  async #enterAll(all: readonly Entry[], until: number): Promise<readonly Entered[]> {
+    const when = { until, now: this.#now(), storeClock: this.#storeClock }
+    const rows = await decideAll(this.#db, AUTH_SQL.enter, all.map(packEntry), when)
+    return all.map((_, at) => {
+      const row = rows.get(at)
+      if (!row) throw new Error('somebody was neither let in nor refused')
+      return enteredOf(row)
+    })
+  }
+
   /** Runs a verb that has one answer. */
   async #decide(sql: string, asked: object): Promise<Row> {
-    const [row] = await this.#db.query(sql, [pack(asked), this.#now()])
+    const [row] = await this.#db.query(sql, [packJson(asked), this.#now()])
     if (!row) throw new Error('nothing was decided')
     return row
   }
@@ -251,11 +249,34 @@ export class PostgresAuth implements AuthStore {
   }
 }
 
-/** JSON that Postgres takes: half of a surrogate pair becomes U+FFFD, as it does on the way to other databases. */
-function pack(asked: object): string {
-  return JSON.stringify(asked, (_, value: unknown) =>
-    typeof value === 'string' ? value.toWellFormed() : value,
-  )
+function packEntry({ phone, proofSeconds, newUser, session, events }: Entry, at: number) {
+  return {
+    n: at + 1,
+    phone,
+    proof_ms: proofSeconds * 1000,
+    id: newUser.id,
+    email: emailKey(newUser.email),
+    name: newUser.name,
+    password_hash: newUser.passwordHash,
+    session: packSession(session),
+    created: packEvent(events.created),
+    entered: packEvent(events.entered),
+    detached: packEvent(events.detached),
+    started: packEvent(events.started),
+  }
+}
+
+function enteredOf(row: Row): Entered {
+  const outcome = text(row, 'outcome')
+  const user = toUser(part(row, 'account'))
+  if (outcome === 'disabled') return { outcome, user }
+  return {
+    outcome: outcome === 'created' ? 'created' : 'entered',
+    user,
+    session: toSession(part(row, 'session')),
+    detached: textOrNull(row, 'detached'),
+    emailTaken: row['is_email_taken'] === true,
+  }
 }
 
 function packSession(session: NewSession) {

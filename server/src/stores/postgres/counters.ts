@@ -1,47 +1,39 @@
 import type { Counter, Counters, Refused, Rule, RuleState, Taken } from '../../limits/counters.ts'
 import { capacity, lifetimeSeconds, stateOf, waitSeconds } from '../../limits/window.ts'
 import type { Clock } from '../../primitives/clock.ts'
+import type { Batches } from '../batches.ts'
 import { number, numberOrNull, type Row, text } from '../rows.ts'
 import { packArray, unpackNumbers } from './arrays.ts'
-import type { PostgresDatabase } from './database.ts'
+import { batched, decideAll, type PostgresDatabase } from './database.ts'
+import { packJson } from './json.ts'
 
 const SQL = {
-  take: 'SELECT at, refused, opens_at FROM countersign.take($1, $2, $3, $4, $5, $6, $7, $8)',
+  take: 'SELECT n, refused, opens_at, at FROM countersign.take($1::text::json, $2, $3)',
   peek: `
     SELECT coalesce($2::bigint, countersign.now_ms()) AS t, key, hits FROM (SELECT 1) AS one
     LEFT JOIN countersign.counters ON key = ANY ($1::text[])`,
-  // The row keeps its life: an empty log is swept with the rest.
-  give: `
-    WITH held AS (
-      SELECT key, array_position(hits, $2::bigint) AS place FROM countersign.counters
-      WHERE key = ANY ($1::text[]) ORDER BY key FOR UPDATE
-    )
-    UPDATE countersign.counters AS c SET hits = c.hits[:place - 1] || c.hits[place + 1:]
-    FROM held WHERE c.key = held.key AND place IS NOT NULL`,
+  give: 'SELECT countersign.give($1::text::json) AS n',
 }
 
 /** Counters in Postgres: exact between all processes that share the database. */
 export class PostgresCounters implements Counters {
   readonly #db: PostgresDatabase
+  readonly #storeClock: Clock
   readonly #clock: Clock | undefined
+  readonly #takes: Batches<readonly Counter[], Taken | Refused>
+  readonly #gives: Batches<Taken, void>
 
-  /** `clock` stands for the database's own, in tests. */
-  constructor(db: PostgresDatabase, clock?: Clock) {
+  /** `storeClock` tells the database's time, and `clock` stands for its own clock, in tests. */
+  constructor(db: PostgresDatabase, storeClock: Clock, clock?: Clock) {
     this.#db = db
+    this.#storeClock = storeClock
     this.#clock = clock
+    this.#takes = batched((all, until) => this.#takeAll(all, until))
+    this.#gives = batched((all, until) => this.#giveAll(all, until))
   }
 
-  async take(counters: readonly Counter[]): Promise<Taken | Refused> {
-    const { keys, sizes, lives, places, limits, windows, rules } = flatten(counters)
-    const sinces = rules.map((rule) => rule.since ?? 0)
-    const [row] = await this.#db.query(SQL.take, [
-      ...[keys, sizes, lives, places, limits, windows, sinces].map(packArray),
-      this.#now(),
-    ])
-    if (!row) throw new Error('a hit was neither taken nor refused')
-    const refused = rules[(numberOrNull(row, 'refused') ?? 0) - 1]
-    if (!refused) return { ok: true, keys, at: number(row, 'at') }
-    return refusalOf(refused, row)
+  take(counters: readonly Counter[]): Promise<Taken | Refused> {
+    return this.#takes.add(counters)
   }
 
   async peek(counters: readonly Counter[]): Promise<RuleState[]> {
@@ -53,8 +45,34 @@ export class PostgresCounters implements Counters {
     return counters.flatMap(({ key, rules }) => stateOf(rules, logs.get(key) ?? [], now))
   }
 
-  async give(taken: Taken): Promise<void> {
-    await this.#db.query(SQL.give, [packArray(taken.keys), taken.at])
+  give(taken: Taken): Promise<void> {
+    return this.#gives.add(taken)
+  }
+
+  async #takeAll(all: readonly (readonly Counter[])[], until: number): Promise<readonly (Taken | Refused)[]> {
+    const wanted = all.map(flatten)
+    const asked = wanted.map(({ rules, ...figures }, at) => ({
+      n: at + 1,
+      ...figures,
+      sinces: rules.map((rule) => rule.since ?? 0),
+    }))
+    const rows = await decideAll(this.#db, SQL.take, asked, {
+      until,
+      now: this.#now(),
+      storeClock: this.#storeClock,
+    })
+    return wanted.map(({ keys, rules }, at) => {
+      const row = rows.get(at)
+      if (!row) throw new Error('a hit was neither taken nor refused')
+      const refused = rules[(numberOrNull(row, 'refused') ?? 0) - 1]
+      return refused ? refusalOf(refused, row) : { ok: true, keys, at: number(row, 'at') }
+    })
+  }
+
+  async #giveAll(all: readonly Taken[], until: number): Promise<readonly void[]> {
+    const asked = all.map(({ keys, at }, n) => ({ n, keys, at }))
+    await this.#db.decide(SQL.give, [packJson(asked)], { count: all.length, until })
+    return all.map(() => undefined)
   }
 
   #now(): number | null {

@@ -1,10 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { randomInt } from 'node:crypto'
 import postgres, { type Sql } from 'postgres'
+import type { Clock } from '../../primitives/clock.ts'
 import { LATE, withDeadline } from '../../primitives/deadline.ts'
 import { CountersignError } from '../../primitives/errors.ts'
 import { Batches } from '../batches.ts'
-import type { Row } from '../rows.ts'
+import { number, type Row } from '../rows.ts'
+import { packJson } from './json.ts'
 import { LEAST_MS, Turns } from './turns.ts'
 
 /** The server gives a statement up after this, so that a slow one is an answer and not a wait. */
@@ -211,6 +213,23 @@ export function batched<Op, Answer>(
     refuse,
     isOfOne,
   })
+}
+
+/**
+ * Runs a verb over many, whose callers give up at `until` by `performance.now()`; a row for each place, or none. `now`
+ * stands for the database's clock, in tests.
+ */
+export async function decideAll(
+  db: PostgresDatabase,
+  sql: string,
+  all: readonly object[],
+  when: { readonly until: number; readonly now: number | null; readonly storeClock: Clock },
+): Promise<ReadonlyMap<number, Row>> {
+  const { until, now, storeClock } = when
+  const untilThere = Math.floor(storeClock.now() + until - performance.now())
+  const parameters = [packJson(all), now, untilThere]
+  const rows = await db.decide(sql, parameters, { count: all.length, until })
+  return new Map(rows.map((row) => [number(row, 'n') - 1, row]))
 }
 
 /** Whether a batch was refused for what one of it holds or has to wait for, and not for the state of the database. */

@@ -93,27 +93,69 @@ RETURNS void LANGUAGE sql AS $$
     FROM unnest(p_keys, p_sizes, p_lives) AS k (key, size, life) WHERE c.key = k.key
 $$;
 
--- Takes a hit on every counter or on none.
-CREATE FUNCTION countersign.take(
-  p_keys text[], p_sizes int[], p_lives bigint[], p_counters int[], p_limits int[], p_windows bigint[],
-  p_sinces bigint[], p_now bigint, OUT at bigint, OUT refused int, OUT opens_at bigint
-) LANGUAGE plpgsql SET enable_seqscan = off AS $$
+-- Takes hits, each on every counter of its own or on none.
+CREATE FUNCTION countersign.take(p_takes json, p_now bigint, p_until bigint)
+RETURNS TABLE (n int, refused int, opens_at bigint, at bigint)
+LANGUAGE plpgsql SET enable_seqscan = off SET lock_timeout = '500ms' AS $$
 DECLARE
-  is_ahead boolean;
+  k record;
+  hit record;
+  keys text[] := '{}';
+  rest int[] := '{}';
 BEGIN
   -- What is refused as it stands needs no lock, so that a flood of hits at a spent counter writes nothing.
   at := coalesce(p_now, countersign.now_ms());
-  SELECT r.refused, r.opens_at, r.is_ahead INTO refused, opens_at, is_ahead
-    FROM countersign.refusal(p_keys, p_counters, p_limits, p_windows, p_sinces, at) AS r;
-  IF refused IS NOT NULL AND NOT is_ahead THEN
+  FOR k IN SELECT * FROM json_to_recordset(p_takes) AS o (n int, keys text[], places int[], limits int[],
+    windows bigint[], sinces bigint[]) ORDER BY o.n
+  LOOP
+    n := k.n;
+    SELECT * INTO hit FROM countersign.refusal(k.keys, k.places, k.limits, k.windows, k.sinces, at);
+    IF hit.refused IS NOT NULL AND NOT hit.is_ahead THEN
+      refused := hit.refused;
+      opens_at := hit.opens_at;
+      RETURN NEXT;
+    ELSE
+      rest := rest || k.n;
+      keys := keys || k.keys;
+    END IF;
+  END LOOP;
+  IF cardinality(rest) = 0 THEN
     RETURN;
   END IF;
-  at := countersign.hold(p_keys, p_now);
-  SELECT r.refused, r.opens_at INTO refused, opens_at
-    FROM countersign.refusal(p_keys, p_counters, p_limits, p_windows, p_sinces, at) AS r;
-  IF refused IS NULL THEN
-    PERFORM countersign.hit(p_keys, p_sizes, p_lives, at);
-  END IF;
+  at := countersign.hold(keys, p_now);
+  FOR k IN SELECT * FROM json_to_recordset(p_takes) AS o (n int, keys text[], sizes int[], lives bigint[],
+    places int[], limits int[], windows bigint[], sinces bigint[]) WHERE o.n = ANY (rest) ORDER BY o.n
+  LOOP
+    n := k.n;
+    SELECT * INTO hit FROM countersign.refusal(k.keys, k.places, k.limits, k.windows, k.sinces, at);
+    refused := hit.refused;
+    opens_at := hit.opens_at;
+    IF refused IS NULL THEN
+      PERFORM countersign.hit(k.keys, k.sizes, k.lives, at);
+    END IF;
+    RETURN NEXT;
+  END LOOP;
+  PERFORM countersign.in_time(coalesce(p_now, countersign.now_ms()), p_until);
+END $$;
+
+-- Gives hits back, each of some counters and of a time. A row keeps its life: an empty log is swept with the rest.
+CREATE FUNCTION countersign.give(p_gives json) RETURNS SETOF int
+LANGUAGE plpgsql SET enable_seqscan = off SET lock_timeout = '500ms' AS $$
+DECLARE
+  g record;
+BEGIN
+  PERFORM 1 FROM countersign.counters AS c
+    WHERE c.key IN (
+      SELECT json_array_elements_text(o.keys) FROM json_to_recordset(p_gives) AS o (keys json)
+    )
+    ORDER BY c.key FOR UPDATE;
+  FOR g IN SELECT * FROM json_to_recordset(p_gives) AS o (n int, keys text[], at bigint) ORDER BY o.n
+  LOOP
+    UPDATE countersign.counters AS c
+      SET hits = c.hits[:array_position(c.hits, g.at) - 1] || c.hits[array_position(c.hits, g.at) + 1:]
+      WHERE c.key = ANY (g.keys) AND g.at = ANY (c.hits);
+    RETURN NEXT g.n;
+  END LOOP;
 END $$;
 
 -- What an answer tells of a verification; the digest stays in the database.
@@ -131,6 +173,31 @@ CREATE FUNCTION countersign.told_send(s countersign.sends) RETURNS json LANGUAGE
     'vendor_code', s.vendor_code, 'ref', s.ref, 'at', s.at, 'delivered_at', s.delivered_at, 'price', s.price,
     'currency', s.currency, 'history', s.history)
 $$;
+
+-- What is pending, or else newest, of a number, service and purpose, and how the newest of the number ended.
+CREATE FUNCTION countersign.situation(p_asked json, p_now bigint)
+RETURNS TABLE (n int, t bigint, newest_status text, newest_decided_at bigint, current json)
+LANGUAGE plpgsql SET enable_seqscan = off AS $$
+DECLARE
+  a record;
+  v countersign.verifications;
+BEGIN
+  t := coalesce(p_now, countersign.now_ms());
+  FOR a IN SELECT * FROM json_to_recordset(p_asked) AS o (n int, service text, phone text, purpose text)
+  LOOP
+    n := a.n;
+    SELECT p.status, p.decided_at INTO newest_status, newest_decided_at FROM countersign.verifications AS p
+      WHERE p.phone = a.phone ORDER BY p.id DESC LIMIT 1;
+    SELECT * INTO v FROM countersign.verifications AS p WHERE p.phone = a.phone AND p.service = a.service
+      AND p.purpose = a.purpose AND p.status = 'pending' AND p.expires_at > t;
+    IF v.id IS NULL THEN
+      SELECT * INTO v FROM countersign.verifications AS p WHERE p.phone = a.phone AND p.service = a.service
+        AND p.purpose = a.purpose ORDER BY p.id DESC LIMIT 1;
+    END IF;
+    current := CASE WHEN v.id IS NOT NULL THEN countersign.told(v) END;
+    RETURN NEXT;
+  END LOOP;
+END $$;
 
 -- Opens verifications, each complete with its send and its claim, and takes a hit on every counter of each; or tells
 -- which rule refuses, or what is pending already ("current"). The newest approval of a number ends what the rule at

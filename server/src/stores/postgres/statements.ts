@@ -36,22 +36,8 @@ const statusAt = (time: string) =>
 export const SQL = {
   now: 'SELECT countersign.now_ms() AS t',
   find: `SELECT ${now('$2')} AS t, ${COLUMNS} FROM countersign.verifications WHERE id = $1`,
-  situation: `
-    WITH clock AS (SELECT ${now('$4')} AS t),
-    newest AS (
-      SELECT status, decided_at FROM countersign.verifications WHERE phone = $2 ORDER BY id DESC LIMIT 1
-    ),
-    found AS (
-      SELECT * FROM (
-        (SELECT 0 AS place, ${COLUMNS} FROM countersign.verifications, clock
-          WHERE phone = $2 AND service = $1 AND purpose = $3 AND status = 'pending' AND expires_at > t)
-        UNION ALL
-        (SELECT 1, ${COLUMNS} FROM countersign.verifications
-          WHERE phone = $2 AND service = $1 AND purpose = $3 ORDER BY id DESC LIMIT 1)
-      ) AS candidates ORDER BY place LIMIT 1
-    )
-    SELECT t, newest.status AS newest_status, newest.decided_at AS newest_decided_at, found.*
-    FROM clock LEFT JOIN newest ON true LEFT JOIN found ON true`,
+  situation:
+    'SELECT n, t, newest_status, newest_decided_at, current FROM countersign.situation($1::text::json, $2)',
   open: 'SELECT n, is_opened, refused, opens_at, at, current FROM countersign.open($1::text::json, $2, $3)',
   judge: 'SELECT n, verdict, opens_at, t, verification, sends FROM countersign.judge($1::text::json, $2, $3)',
   resend: `

@@ -29,7 +29,7 @@ export async function openPostgres(
     await migrate(db)
     refuseHalfMoved(await movingFrom((sql) => db.read(sql)))
     clock = await SyncedClock.start(async () => readClock(db))
-    const counters = new PostgresCounters(db, given)
+    const counters = new PostgresCounters(db, given ?? clock, given)
     const purge = new PostgresPurge(db, given ?? clock, options.retentionDays)
     return {
       clock: given ?? clock,
@@ -38,7 +38,7 @@ export async function openPostgres(
       counters,
       keys: new PostgresKeys(db),
       tallies: new PostgresTallies(db, given),
-      auth: new PostgresAuth(db, given),
+      auth: new PostgresAuth(db, given ?? clock, given),
       sweep: () => purge.sweep(),
       ping: async () => {
         await db.query(PING)

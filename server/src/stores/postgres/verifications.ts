@@ -22,7 +22,8 @@ import { number, numberOrNull, type Row, text, toSend, toVerification } from '..
 import { unpackNumbers } from './arrays.ts'
 import { PostgresClaims } from './claims.ts'
 import { flatten, refusalOf } from './counters.ts'
-import { batched, type PostgresDatabase } from './database.ts'
+import { batched, decideAll, type PostgresDatabase } from './database.ts'
+import { packJson } from './json.ts'
 import { packPlanned, SQL } from './statements.ts'
 
 /** A page looks at no more rows than this. */
@@ -30,6 +31,9 @@ const LIST_WINDOW = 5_000
 
 /** What is to be opened, and what it is counted on. */
 type Wanted = { readonly draft: Draft; readonly charge: Charge | undefined }
+
+/** Of what the situation is asked. */
+type Asked = { readonly service: string; readonly phone: string; readonly purpose: string }
 
 /** Verifications in Postgres. Each verb is one statement, and the database's clock decides. */
 export class PostgresVerifications implements VerifyStore {
@@ -39,6 +43,7 @@ export class PostgresVerifications implements VerifyStore {
   readonly #claims: PostgresClaims
   readonly #openings: Batches<Wanted, ChargedOpening>
   readonly #guesses: Batches<Guess, Verdict | undefined>
+  readonly #situations: Batches<Asked, Situation>
 
   readonly charged: {
     readonly counters: Counters
@@ -54,20 +59,13 @@ export class PostgresVerifications implements VerifyStore {
     this.#clock = clock
     this.#openings = batched((all, until) => this.#openAll(all, until))
     this.#guesses = batched((all, until) => this.#judgeAll(all, until))
+    this.#situations = batched((all) => this.#situationAll(all))
     this.charged = { counters, open: (draft, charge) => this.#openings.add({ draft, charge }) }
     this.#claims = new PostgresClaims(db, clock)
   }
 
-  async situation(service: string, to: string, purpose: string): Promise<Situation> {
-    const [row] = await this.#db.read(SQL.situation, [service, to, purpose, this.#now()])
-    if (!row) throw new Error('the clock was not told')
-    const now = number(row, 't')
-    const approvedAt = row['newest_status'] === 'approved' ? number(row, 'newest_decided_at') : undefined
-    return {
-      current: row['id'] === null ? undefined : toVerification(row, now),
-      // An approval from the future means that the clock was set back; it ends no wait.
-      approvedAt: approvedAt !== undefined && approvedAt <= now ? approvedAt : undefined,
-    }
+  situation(service: string, to: string, purpose: string): Promise<Situation> {
+    return this.#situations.add({ service, phone: to, purpose })
   }
 
   async open(draft: Draft): Promise<{ opened: boolean; verification: Verification }> {
@@ -183,12 +181,19 @@ export class PostgresVerifications implements VerifyStore {
     })
   }
 
-  /** Runs a verb over many, whose callers give up at `until` by `performance.now()`; a row for each place, or none. */
-  async #decide(sql: string, all: readonly object[], until: number): Promise<ReadonlyMap<number, Row>> {
-    const untilThere = Math.floor(this.#storeClock.now() + until - performance.now())
-    const parameters = [JSON.stringify(all), this.#now(), untilThere]
-    const rows = await this.#db.decide(sql, parameters, { count: all.length, until })
-    return new Map(rows.map((row) => [number(row, 'n') - 1, row]))
+  async #situationAll(all: readonly Asked[]): Promise<readonly Situation[]> {
+    const asked = all.map((one, at) => ({ n: at + 1, ...one }))
+    const rows = await this.#db.read(SQL.situation, [packJson(asked), this.#now()])
+    const found = new Map(rows.map((row) => [number(row, 'n') - 1, row]))
+    return all.map((_, at) => {
+      const row = found.get(at)
+      if (!row) throw new Error('the clock was not told')
+      return situationOf(row)
+    })
+  }
+
+  #decide(sql: string, all: readonly object[], until: number): Promise<ReadonlyMap<number, Row>> {
+    return decideAll(this.#db, sql, all, { until, now: this.#now(), storeClock: this.#storeClock })
   }
 
   #now(): number | null {
@@ -213,6 +218,16 @@ export class PostgresVerifications implements VerifyStore {
 
 function read([row]: readonly Row[]): Verification | undefined {
   return row && toVerification(row, number(row, 't'))
+}
+
+function situationOf(row: Row): Situation {
+  const now = number(row, 't')
+  const approvedAt = row['newest_status'] === 'approved' ? number(row, 'newest_decided_at') : undefined
+  return {
+    current: row['current'] === null ? undefined : toVerification(row['current'] as Row, now),
+    // An approval from the future means that the clock was set back; it ends no wait.
+    approvedAt: approvedAt !== undefined && approvedAt <= now ? approvedAt : undefined,
+  }
 }
 
 function packDraft({ draft, charge }: Wanted, at: number) {

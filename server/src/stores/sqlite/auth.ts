@@ -242,6 +242,10 @@ export class SqliteAuth implements AuthStore {
     return this.#write((now) => this.#tickets.put(ticket, ttlSeconds, now))
   }
 
+  ticket(kind: TicketKind, id: string): Promise<Ticket | undefined> {
+    return this.#db.read(() => this.#tickets.get(kind, id, this.#clock.now()))
+  }
+
   takeTicket(kind: TicketKind, id: string): Promise<Ticket | undefined> {
     return this.#write((now) => {
       const taken = this.#tickets.take(kind, id, now)

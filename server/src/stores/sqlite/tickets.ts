@@ -7,6 +7,7 @@ import type { SqliteDatabase } from './database.ts'
 export class SqliteTickets {
   readonly #put
   readonly #take
+  readonly #get
   readonly #deleteOf
   readonly #deleteSince
 
@@ -18,6 +19,7 @@ export class SqliteTickets {
          created_at = excluded.created_at, expires_at = excluded.expires_at`,
     )
     this.#take = db.prepare('DELETE FROM tickets WHERE kind = ? AND id = ? RETURNING *')
+    this.#get = db.prepare('SELECT * FROM tickets WHERE kind = ? AND id = ? AND expires_at > ?')
     this.#deleteOf = db.prepare('DELETE FROM tickets WHERE user_id = ?')
     this.#deleteSince = db.prepare('DELETE FROM tickets WHERE user_id = ? AND kind = ? AND created_at >= ?')
   }
@@ -31,6 +33,11 @@ export class SqliteTickets {
     const row = this.#take.get(kind, id)
     if (!row || number(row, 'expires_at') <= now) return undefined
     return { ...toTicket(row), createdAt: number(row, 'created_at') }
+  }
+
+  get(kind: TicketKind, id: string, now: number): Ticket | undefined {
+    const row = this.#get.get(kind, id, now)
+    return row && toTicket(row)
   }
 
   deleteOf(userId: string): void {

@@ -173,7 +173,9 @@ export function phones(world: AuthWorld): void {
       const away = await world.change(user.id, world.phone(), session.id)
       await store.changePhone(away)
       clock.advance(60)
+      expect(await store.ticket('phone_undo', undo)).toMatchObject({ userId: user.id, data: { from } })
       expect(await restore(undo)).toMatchObject({ user: { phone: from } })
+      expect(await store.ticket('phone_undo', undo)).toBeUndefined()
       expect(await restore(away.undo.id)).toBeUndefined()
       expect(await phoneOf(user.id)).toBe(from)
 

@@ -43,6 +43,19 @@ export function tickets(world: AuthWorld): void {
       expect(await store.takeTicket('registration', reset.id)).toEqual(registration)
     })
 
+    test('a ticket that is read stays good, and is read in its time and by its kind alone', async () => {
+      const { clock, store } = world
+      const ticket = world.ticket()
+      await store.putTicket(ticket, 60)
+      for (let n = 0; n < 2; n++) expect(await store.ticket('reset', ticket.id)).toEqual(ticket)
+      expect(await store.ticket('registration', ticket.id)).toBeUndefined()
+      expect(await store.ticket('reset', 'tkt_none')).toBeUndefined()
+      clock.advanceMs(59_999)
+      expect(await store.ticket('reset', ticket.id)).toEqual(ticket)
+      clock.advanceMs(1)
+      expect(await store.ticket('reset', ticket.id)).toBeUndefined()
+    })
+
     test('a ticket takes the place of one of the same id, with its own time', async () => {
       const { clock, store } = world
       const { user } = await world.someone()
