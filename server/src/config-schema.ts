@@ -656,6 +656,14 @@ export const settings = {
     max: 3650,
     unit: 'days',
   }),
+  EVENT_RETENTION_DAYS: integer({
+    section: 'upkeep',
+    about: 'How long the log of sign-ins and changes to accounts is kept.',
+    fallback: 365,
+    min: 1,
+    max: 3650,
+    unit: 'days',
+  }),
   IDEMPOTENCY_HOURS: integer({
     section: 'upkeep',
     about: 'How long an `Idempotency-Key` is remembered.',

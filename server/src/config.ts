@@ -174,7 +174,7 @@ export type Config = ProvidersConfig & {
     readonly previewCode: string
   }
   readonly log: { readonly level: Values['LOG_LEVEL'] }
-  readonly retention: { readonly days: number; readonly idempotencyHours: number }
+  readonly retention: { readonly days: number; readonly eventDays: number; readonly idempotencyHours: number }
   /** What is allowed but was likely not meant, worded for the log; never holds a value. */
   readonly warnings: readonly string[]
 }
@@ -467,7 +467,11 @@ function assembleRules(values: Values): Pick<Config, 'verify' | 'limits' | 'sign
       },
     },
     log: { level: values.LOG_LEVEL },
-    retention: { days: values.RETENTION_DAYS, idempotencyHours: values.IDEMPOTENCY_HOURS },
+    retention: {
+      days: values.RETENTION_DAYS,
+      eventDays: values.EVENT_RETENTION_DAYS,
+      idempotencyHours: values.IDEMPOTENCY_HOURS,
+    },
   }
 }
 

@@ -9,7 +9,7 @@ import { LATE, withDeadline } from './primitives/deadline.ts'
 import { CountersignError } from './primitives/errors.ts'
 import { isLasting, reasonOf, StorageError } from './storage-errors.ts'
 import type { RedisStore } from './stores/redis/store.ts'
-import type { Finding, Store } from './stores/store.ts'
+import type { Finding, Retention, Store } from './stores/store.ts'
 import type { TransferStore } from './stores/transfer.ts'
 
 /** Everything that is kept, wherever the settings say. */
@@ -92,20 +92,20 @@ export async function openLimiter(
 /** Each store is loaded only when it is used. */
 async function makeStore(config: Config, clock: Clock | undefined): Promise<Store> {
   const { store } = config
-  const retentionDays = config.retention.days
+  const retention = retentionOf(config)
   switch (store.kind) {
     case 'sqlite': {
       const { openSqlite } = await import('./stores/sqlite/store.ts')
-      return openSqlite({ ...store, retentionDays, clock: clock ?? systemClock })
+      return openSqlite({ ...store, ...retention, clock: clock ?? systemClock })
     }
     case 'postgres': {
       const { openPostgres } = await import('./stores/postgres/store.ts')
       const { url, poolSize, prepare } = store
-      return openPostgres({ url, poolSize, prepare, retentionDays, ...(clock ? { clock } : {}) })
+      return openPostgres({ url, poolSize, prepare, ...retention, ...(clock ? { clock } : {}) })
     }
     case 'mongodb': {
       const { openMongo } = await import('./stores/mongo/store.ts')
-      return openMongo({ url: store.url, retentionDays, ...(clock ? { clock } : {}) })
+      return openMongo({ url: store.url, ...retention, ...(clock ? { clock } : {}) })
     }
   }
 }
@@ -147,7 +147,8 @@ export async function readSchema(store: StoreConfig): Promise<{ current: number;
 }
 
 /** Opens the rows of a store whose schema is this version's, to move them. Nobody else may have it in use. */
-export async function openTransfer({ store, retention }: Config): Promise<TransferStore> {
+export async function openTransfer(config: Config): Promise<TransferStore> {
+  const { store } = config
   switch (store.kind) {
     case 'sqlite': {
       const { openSqliteTransfer } = await import('./stores/sqlite/transfer.ts')
@@ -159,7 +160,7 @@ export async function openTransfer({ store, retention }: Config): Promise<Transf
     }
     case 'mongodb': {
       const { openMongoTransfer } = await import('./stores/mongo/transfer.ts')
-      return openMongoTransfer(store.url, retention.days)
+      return openMongoTransfer(store.url, retentionOf(config))
     }
   }
 }
@@ -214,4 +215,8 @@ function refuse(cause: unknown): never {
   if (cause instanceof CountersignError) throw cause
   const detail = 'The store cannot be reached at the moment'
   throw new CountersignError('store_unavailable', detail, { retryAfterSeconds: 1 }, cause)
+}
+
+function retentionOf({ retention }: Config): Retention {
+  return { retentionDays: retention.days, eventRetentionDays: retention.eventDays }
 }

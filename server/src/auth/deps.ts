@@ -78,6 +78,11 @@ export function callerOf(service: string, { address }: Client): Caller {
   return { service, address: addressKey(address), publishable: true }
 }
 
+/** The same for a code to sign in with: the call is counted in the same step as what it asks for. */
+export function countedCaller(rules: AuthRules, client: Client): Caller {
+  return { ...callerOf(SIGN_IN, client), alsoCounted: rules.call(client) }
+}
+
 /** Who an event is by. */
 export function byOf({ address, agent }: Client, actor: By['actor'] = 'user'): By {
   return { actor, address, agent }

@@ -1,7 +1,7 @@
 import { CountersignError } from '../primitives/errors.ts'
 import { parsePhone } from '../primitives/phone.ts'
 import type { Started } from '../verify/code-delivery.ts'
-import { type AuthDeps, callerOf, type Client, SIGN_IN } from './deps.ts'
+import { type AuthDeps, type Client, countedCaller } from './deps.ts'
 import { countCall, enter } from './entering.ts'
 import type { Grant } from './grant.ts'
 import { invalidCode } from './refusals.ts'
@@ -20,11 +20,11 @@ export class OtpLogin {
    */
   async request(phone: string, client: Client, locale?: string): Promise<Started> {
     const { e164 } = parsePhone(phone, { field: 'phone' })
-    await countCall(this.#deps, client)
-    const started = await this.#deps.verifier
+    const { verifier, rules } = this.#deps
+    const started = await verifier
       .start(
         { to: e164, purpose: 'login', ...(locale === undefined ? {} : { locale }) },
-        callerOf(SIGN_IN, client),
+        countedCaller(rules, client),
       )
       .catch((error: unknown) => {
         if (error instanceof CountersignError && error.code === 'delivery_unavailable')
@@ -41,22 +41,24 @@ export class OtpLogin {
    */
   async verify(phone: string, code: string, client: Client): Promise<Grant & { readonly isNew: boolean }> {
     const { e164 } = parsePhone(phone, { field: 'phone' })
-    await countCall(this.#deps, client)
     const isRight = await codeIsRight(this.#deps, { to: e164, code, purpose: 'login' }, client)
     if (!isRight) throw invalidCode('Invalid OTP')
     return enter(this.#deps, e164, client)
   }
 }
 
-/** Judges a code of this room by its number. Throws `rate_limited` and `check_failed`. */
+/** Counts a call, and judges a code of this room by its number. Throws `rate_limited` and `check_failed`. */
 export async function codeIsRight(
-  { verifier }: AuthDeps,
+  deps: AuthDeps,
   guess: { readonly to: string; readonly code: string; readonly purpose: 'login' | 'reset' | 'phone_change' },
   client: Client,
 ): Promise<boolean> {
-  if (!/^[0-9]{4,10}$/.test(guess.code)) return false
+  if (!/^[0-9]{4,10}$/.test(guess.code)) {
+    await countCall(deps, client)
+    return false
+  }
   try {
-    const { valid } = await verifier.checkByNumber(guess, callerOf(SIGN_IN, client))
+    const { valid } = await deps.verifier.checkByNumber(guess, countedCaller(deps.rules, client))
     return valid
   } catch (error) {
     if (!(error instanceof CountersignError)) throw error

@@ -49,7 +49,6 @@ export class PasswordReset {
   async verify(phone: string, code: string, client: Client): Promise<string> {
     const { store, clock } = this.#deps
     const { e164 } = parsePhone(phone, { field: 'phone' })
-    await countCall(this.#deps, client)
     if (!(await codeIsRight(this.#deps, { to: e164, code, purpose: 'reset' }, client))) throw invalidCode()
     const account = await store.account({ phone: e164 })
     if (account === undefined || !this.#mayReset(account)) throw invalidCode()

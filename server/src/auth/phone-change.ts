@@ -113,7 +113,6 @@ export class PhoneChange {
   async undo(phone: string, code: string, client: Client): Promise<void> {
     const { store, clock } = this.#deps
     const { e164 } = parsePhone(phone, { field: 'phone' })
-    await countCall(this.#deps, client)
     if (!(await codeIsRight(this.#deps, { to: e164, code, purpose: 'phone_change' }, client)))
       throw invalidCode()
     const restored = await store.restorePhone(undoIdOf(e164), {

@@ -9,6 +9,13 @@ import type { Tallies } from '../verify/tallies.ts'
 /** What a look at a database or a Redis found, worded for `countersign doctor`: with what to do, and no secret. */
 export type Finding = { readonly level: 'ok' | 'note'; readonly detail: string }
 
+/** How long a store keeps what is only looked back at, in days. */
+export type Retention = {
+  readonly retentionDays: number
+  /** Of events; the same unless told. */
+  readonly eventRetentionDays?: number
+}
+
 /** One database that serves every domain's store port. */
 export type Store = {
   /** The store's own clock, which everything around it goes by: processes that share a store agree on the time. */

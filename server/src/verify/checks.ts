@@ -7,9 +7,9 @@ import type { SecretKeys } from '../primitives/secrets.ts'
 import { digestCode } from './codes.ts'
 import { findFor, notFound, type VerifyDeps } from './deps.ts'
 import { signProof } from './proof.ts'
-import type { Caller } from './rules.ts'
+import { type Caller, returnable } from './rules.ts'
 import type { Verdict } from './store.ts'
-import { type Reason, reasonOfEnded, type Verification } from './verification.ts'
+import { type Purpose, type Reason, reasonOfEnded, type Verification } from './verification.ts'
 
 /** What a check found; `proof` when approved. */
 export type Checked = {
@@ -35,8 +35,24 @@ export class Checks {
   }
 
   async check(id: string, code: string, caller: Caller): Promise<Checked> {
+    const { store } = this.#deps
+    const taken = await this.#charge(caller, async () => {
+      const found = await findFor(store, id, caller)
+      return found !== undefined && this.#isTest(found)
+    })
+    return this.#judge(id, code, caller, taken)
+  }
+
+  /** Judges a guess for the pending, or else the newest verification of a number and purpose. */
+  async checkByNumber(to: string, purpose: Purpose, code: string, caller: Caller): Promise<Checked> {
+    const taken = await this.#charge(caller, async () => this.#testNumbers.includes(to))
+    const { current } = await this.#deps.store.situation(caller.service, to, purpose)
+    if (!current) throw notFound()
+    return this.#judge(current.id, code, caller, taken)
+  }
+
+  async #judge(id: string, code: string, caller: Caller, taken: Taken | undefined): Promise<Checked> {
     const { store, rules } = this.#deps
-    const taken = await this.#charge(id, caller)
     const guess = {
       id,
       service: caller.service,
@@ -53,14 +69,12 @@ export class Checks {
   }
 
   /** Counts a check on the caller's address. A test number has no limits, so its checks pass where others are refused. */
-  async #charge(id: string, caller: Caller): Promise<Taken | undefined> {
-    const { store, counters, rules } = this.#deps
+  async #charge(caller: Caller, isTest: () => Promise<boolean>): Promise<Taken | undefined> {
+    const { counters, rules } = this.#deps
     try {
       return await takeOrThrow(counters, rules.check(caller))
     } catch (error) {
-      if (this.#testNumbers.length === 0) throw error
-      const found = await findFor(store, id, caller)
-      if (found === undefined || !this.#isTest(found)) throw error
+      if (this.#testNumbers.length === 0 || !(await isTest())) throw error
       return undefined
     }
   }
@@ -90,7 +104,7 @@ export class Checks {
   async #giveBack(verdict: Verdict, taken: Taken | undefined, caller: Caller): Promise<void> {
     const { counters, rules } = this.#deps
     if (verdict.reason !== 'budget_spent' && this.#isTest(verdict.verification)) {
-      return giveBack(counters, taken)
+      return giveBack(counters, returnable(taken, caller))
     }
     if (verdict.reason === 'wrong_code' || caller.address === undefined) return
     await giveBack(counters, taken, [rules.wrongKey(caller.address)])

@@ -1,4 +1,4 @@
-import type { Counter, Rule } from '../limits/counters.ts'
+import type { Counter, Rule, Taken } from '../limits/counters.ts'
 
 /** The figures behind the rules; each is a setting. */
 export type LimitSettings = {
@@ -22,6 +22,8 @@ export type Caller = {
   readonly address?: string
   /** True for a browser's key, whose limits are stricter. */
   readonly publishable: boolean
+  /** What else each start and each check of this caller is counted on, whatever comes of it. */
+  readonly alsoCounted?: readonly Counter[]
 }
 
 const HOUR = 3_600
@@ -62,7 +64,7 @@ export class Rules {
     const since = approvedAt === undefined ? wait : { ...wait, since: approvedAt }
     const counters: Counter[] = [{ key: this.sendsKey(phone), rules: [since, ...this.#sends] }]
     if (caller.address !== undefined) counters.push(this.#starts(caller.address, caller.publishable))
-    return counters
+    return [...counters, ...(caller.alsoCounted ?? [])]
   }
 
   /** The key of a number's messages. */
@@ -77,12 +79,13 @@ export class Rules {
 
   /** What every check by an address is counted on. */
   check(caller: Caller): Counter[] {
-    const { address, publishable } = caller
-    if (address === undefined) return []
+    const { address, publishable, alsoCounted = [] } = caller
+    if (address === undefined) return [...alsoCounted]
     const limit = publishable
       ? this.#settings.publishableChecksPerAddressHour
       : this.#settings.checksPerAddressHour
     return [
+      ...alsoCounted,
       { key: counterKey('checks', publishable, address), rules: [rule('checks_per_address', limit, HOUR)] },
       {
         key: this.wrongKey(address),
@@ -105,6 +108,12 @@ export class Rules {
       rules: [rule('starts_per_address', limit, HOUR)],
     }
   }
+}
+
+/** What of a hit is given back where nothing comes of it. */
+export function returnable(taken: Taken | undefined, { alsoCounted = [] }: Caller): Taken | undefined {
+  if (taken === undefined || alsoCounted.length === 0) return taken
+  return { ...taken, keys: taken.keys.filter((key) => alsoCounted.every((counter) => counter.key !== key)) }
 }
 
 /** Browsers and backends are counted apart: a log is as long as its own rule's limit. */

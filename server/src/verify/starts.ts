@@ -13,7 +13,7 @@ import { type CodeDelivery, destinationOf, type Outgoing, type Started } from '.
 import { deriveCode, digestCode } from './codes.ts'
 import { codeOf, ended, mustFind, type VerifyDeps } from './deps.ts'
 import { once } from './idempotency.ts'
-import type { Caller } from './rules.ts'
+import { type Caller, returnable } from './rules.ts'
 import type { Draft, ResendRefusal } from './store.ts'
 import type { Purpose, Verification } from './verification.ts'
 
@@ -108,7 +108,8 @@ export class Starts {
       return this.#sendAgain(verification, phone, channel, caller, wanted.request)
     }
     if (allowed) {
-      return this.#deliver({ verification, code, earlier: [], planned, taken, opened }, wanted.request)
+      const outgoing = { verification, code, earlier: [], planned, taken: returnable(taken, caller), opened }
+      return this.#deliver(outgoing, wanted.request)
     }
     // Nothing went to the number; the address keeps its hit.
     await giveBack(counters, taken, [rules.sendsKey(phone.e164)])
@@ -214,10 +215,8 @@ export class Starts {
       messenger.plan(destinationOf(verification, channel), 'resend', earlier),
       how,
     )
-    const taken = await takeOrThrow(
-      counters,
-      rules.send(verification.to, Math.max(1, verification.sends), caller),
-    )
+    const wanted = rules.send(verification.to, Math.max(1, verification.sends), caller)
+    const taken = returnable(await takeOrThrow(counters, wanted), caller)
     const again = await store.resend(verification.id, {
       channel,
       cooldownSeconds: rules.cooldownSeconds(verification.sends + 1),

@@ -4,7 +4,7 @@ import type { Channel } from '../messaging/provider.ts'
 import { isId } from '../primitives/ids.ts'
 import { parsePhone } from '../primitives/phone.ts'
 import { type Checked, Checks } from './checks.ts'
-import { codeOf, ended, mustFind, notFound, type VerifyDeps } from './deps.ts'
+import { codeOf, ended, mustFind, type VerifyDeps } from './deps.ts'
 import type { Caller } from './rules.ts'
 import { CodeDelivery, type Started } from './code-delivery.ts'
 import { LostSends } from './lost-sends.ts'
@@ -63,9 +63,7 @@ export class Verifier {
   ): Promise<Checked> {
     const { to, country, code, purpose = 'verify' } = request
     const phone = parsePhone(to, { field: 'to', ...(country === undefined ? {} : { country }) })
-    const { current } = await this.#deps.store.situation(caller.service, phone.e164, purpose)
-    if (!current) throw notFound()
-    return this.#checks.check(current.id, code, caller)
+    return this.#checks.checkByNumber(phone.e164, purpose, code, caller)
   }
 
   /**

@@ -1,7 +1,7 @@
 import { SqliteAuth } from '../../src/stores/sqlite/auth.ts'
 import { SqlitePurge } from '../../src/stores/sqlite/purge.ts'
 import { describeAuthStore } from '../conformance/auth-store.ts'
-import { RETENTION_DAYS } from '../conformance/auth/world.ts'
+import { RETENTION } from '../conformance/auth/world.ts'
 import { AUTH_TWINS } from './auth-twins.ts'
 import { MiswrittenSqlite, type Slip } from './miswritten-sqlite.ts'
 
@@ -117,7 +117,7 @@ function describeTwin(name: string, slip?: Slip): void {
   describeAuthStore(name, async (clock) => {
     const db = new MiswrittenSqlite(slip)
     const auth = new Auth(db, clock)
-    const purge = new SqlitePurge(db, clock, RETENTION_DAYS)
+    const purge = new SqlitePurge(db, clock, RETENTION)
     return { auth, other: auth, sweep: () => purge.sweep(), close: async () => db.close() }
   })
 }

@@ -122,7 +122,7 @@ function describeTwin(name: string, slip?: Slip): void {
   const Messaging = MESSAGING[name] ?? SqliteMessaging
   describeReceipts(name, async (clock) => {
     const db = new MiswrittenSqlite(slip)
-    const purge = new SqlitePurge(db, clock, 30)
+    const purge = new SqlitePurge(db, clock, { retentionDays: 30 })
     return {
       messaging: new Messaging(db, clock),
       verifications: new SqliteVerifications(db, clock),

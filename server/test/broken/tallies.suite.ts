@@ -106,7 +106,7 @@ function describeTwin(name: string, slip?: Slip): void {
   const Kind = TALLIES[name] ?? SqliteTallies
   describeTallies(name, async (clock) => {
     const db = new MiswrittenSqlite(slip)
-    const purge = new SqlitePurge(db, clock, 30)
+    const purge = new SqlitePurge(db, clock, { retentionDays: 30 })
     return {
       tallies: new Kind(db, clock),
       sweep: () => purge.sweep(),

@@ -211,7 +211,7 @@ describeWith('mongodb', 'what a process leaves that dies while it signs somebody
   test('a move takes it along', async () => {
     const { user } = await changed()
     await unmove(user.id)
-    const rows = await openMongoTransfer(database.url, 30)
+    const rows = await openMongoTransfer(database.url, { retentionDays: 30 })
     const table = (name: string) => TABLES.find((one) => one.name === name)!
     expect([await rows.count(table('auth_events')), await rows.count(table('tickets'))]).toEqual([3, 1])
     await rows.close()

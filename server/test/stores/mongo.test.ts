@@ -2,6 +2,7 @@ import { MongoClient } from 'mongodb'
 import { afterAll, beforeAll } from 'vitest'
 import { openMongo } from '../../src/stores/mongo/store.ts'
 import { describeAuthStore } from '../conformance/auth-store.ts'
+import { RETENTION } from '../conformance/auth/world.ts'
 import { describeCounters } from '../conformance/counters.ts'
 import { describeMessagingStore } from '../conformance/messaging-store.ts'
 import { describeReceipts } from '../conformance/receipts.ts'
@@ -22,7 +23,7 @@ describeWith('mongodb', 'mongodb', () => {
     await database.drop()
   })
 
-  const open = (clock: FakeClock) => openMongo({ url: database.url, retentionDays: 30, clock })
+  const open = (clock: FakeClock) => openMongo({ url: database.url, ...RETENTION, clock })
   /** Opens the store empty: its indexes stay, and with them the version of its schema. */
   const openEmpty = async (clock: FakeClock) => {
     const store = await open(clock)

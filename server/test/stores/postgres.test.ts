@@ -2,6 +2,7 @@ import postgres from 'postgres'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { openPostgres } from '../../src/stores/postgres/store.ts'
 import { describeAuthStore } from '../conformance/auth-store.ts'
+import { RETENTION } from '../conformance/auth/world.ts'
 import { describeChargedOpening } from '../conformance/charged-opening.ts'
 import { describeCounters } from '../conformance/counters.ts'
 import { describeMessagingStore } from '../conformance/messaging-store.ts'
@@ -20,7 +21,7 @@ describeWith('postgres', 'postgres', () => {
   afterAll(() => database.drop())
 
   const open = (clock: FakeClock, prepare = true) =>
-    openPostgres({ url: database.url, poolSize: 10, prepare, retentionDays: 30, clock })
+    openPostgres({ url: database.url, poolSize: 10, prepare, ...RETENTION, clock })
 
   const empty = async () => {
     const sql = postgres(database.url, { max: 1, onnotice: () => {} })

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { openSqlite } from '../../src/stores/sqlite/store.ts'
 import { describeAuthStore } from '../conformance/auth-store.ts'
+import { RETENTION } from '../conformance/auth/world.ts'
 import { describeMessagingStore } from '../conformance/messaging-store.ts'
 import { describeReceipts } from '../conformance/receipts.ts'
 import { describeTallies } from '../conformance/tallies.ts'
@@ -11,7 +12,7 @@ import { describeVerifyStore } from '../conformance/verify-store.ts'
 describeVerifyStore('sqlite', async (clock) => {
   const folder = mkdtempSync(join(tmpdir(), 'countersign-'))
   const path = join(folder, 'test.db')
-  const open = () => openSqlite({ path, synchronous: 'full', retentionDays: 30, clock })
+  const open = () => openSqlite({ path, synchronous: 'full', ...RETENTION, clock })
   let store = open()
   return {
     verifications: store.verifications,
@@ -28,21 +29,21 @@ describeVerifyStore('sqlite', async (clock) => {
 })
 
 describeMessagingStore('sqlite', async (clock) =>
-  openSqlite({ path: ':memory:', synchronous: 'normal', retentionDays: 30, clock }),
+  openSqlite({ path: ':memory:', synchronous: 'normal', ...RETENTION, clock }),
 )
 
 describeReceipts('sqlite', async (clock) =>
-  openSqlite({ path: ':memory:', synchronous: 'normal', retentionDays: 30, clock }),
+  openSqlite({ path: ':memory:', synchronous: 'normal', ...RETENTION, clock }),
 )
 
 describeTallies('sqlite', async (clock) =>
-  openSqlite({ path: ':memory:', synchronous: 'normal', retentionDays: 30, clock }),
+  openSqlite({ path: ':memory:', synchronous: 'normal', ...RETENTION, clock }),
 )
 
 describeAuthStore('sqlite', async (clock) => {
   const folder = mkdtempSync(join(tmpdir(), 'countersign-'))
   const path = join(folder, 'test.db')
-  const open = () => openSqlite({ path, synchronous: 'normal', retentionDays: 30, clock })
+  const open = () => openSqlite({ path, synchronous: 'normal', ...RETENTION, clock })
   const [store, other] = [open(), open()]
   return {
     auth: store.auth,

@@ -51,7 +51,7 @@ export async function makePlace(kind: Kind): Promise<Place> {
     url,
     open: (clock) => openMongo({ url, retentionDays, clock }),
     migrate: () => migrateMongo(url),
-    rows: () => openMongoTransfer(url, retentionDays),
+    rows: () => openMongoTransfer(url, { retentionDays }),
     drop,
   }
 }

@@ -1,4 +1,5 @@
 import { type Collection, type Filter, MongoBulkWriteError } from 'mongodb'
+import type { Retention } from '../store.ts'
 import type { Step } from './database.ts'
 import { DUPLICATE_KEY, isDuplicate } from './errors.ts'
 import type { TicketDocument } from './ticket-documents.ts'
@@ -33,11 +34,11 @@ export class AuthLeftovers {
   readonly #tickets: Collection<TicketDocument>
   readonly #retentionMs: number
 
-  constructor(db: Collections, retentionDays: number) {
+  constructor(db: Collections, { retentionDays, eventRetentionDays = retentionDays }: Retention) {
     this.#users = usersOf(db)
     this.#events = db.collection('auth_events')
     this.#tickets = db.collection('tickets')
-    this.#retentionMs = retentionDays * 86_400_000
+    this.#retentionMs = eventRetentionDays * 86_400_000
   }
 
   /** Moves what a user has left to where it is kept. */

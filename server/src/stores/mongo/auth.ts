@@ -13,6 +13,7 @@ import type {
 } from '../../auth/store.ts'
 import type { Account, Session, User, UserStatus } from '../../auth/user.ts'
 import type { Clock } from '../../primitives/clock.ts'
+import type { Retention } from '../store.ts'
 import { AuthEntries } from './auth-entries.ts'
 import { AuthEvents } from './auth-events.ts'
 import { AuthLeftovers } from './auth-leftovers.ts'
@@ -36,8 +37,8 @@ export class MongoAuth implements AuthStore {
   readonly #sessions: AuthSessions
   readonly #users: AuthUsers
 
-  constructor(db: MongoDatabase, clock: Clock, retentionDays: number) {
-    const leftovers = new AuthLeftovers(db, retentionDays)
+  constructor(db: MongoDatabase, clock: Clock, retention: Retention) {
+    const leftovers = new AuthLeftovers(db, retention)
     const changes = new UserChanges(db, leftovers)
     this.#tickets = new AuthTickets(db, clock, leftovers)
     this.#events = new AuthEvents(db, clock, leftovers)

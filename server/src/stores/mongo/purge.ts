@@ -1,6 +1,7 @@
 import type { Collection, Filter } from 'mongodb'
 import type { Clock } from '../../primitives/clock.ts'
 import { timePrefix } from '../../primitives/ids.ts'
+import type { Retention } from '../store.ts'
 import { AuthLeftovers } from './auth-leftovers.ts'
 import type { MongoDatabase } from './database.ts'
 import { usersOf } from './user-documents.ts'
@@ -17,14 +18,14 @@ type Purgeable = { _id: string; purge_at: Date }
 export class MongoPurge {
   readonly #db: MongoDatabase
   readonly #clock: Clock
-  readonly #retentionDays: number
+  readonly #retention: Retention
   readonly #leftovers: AuthLeftovers
 
-  constructor(db: MongoDatabase, clock: Clock, retentionDays: number) {
+  constructor(db: MongoDatabase, clock: Clock, retention: Retention) {
     this.#db = db
     this.#clock = clock
-    this.#retentionDays = retentionDays
-    this.#leftovers = new AuthLeftovers(db, retentionDays)
+    this.#retention = retention
+    this.#leftovers = new AuthLeftovers(db, retention)
   }
 
   /** Sweeps everything there is to sweep, a chunk at a time; resolves with the number of documents deleted. */
@@ -32,7 +33,9 @@ export class MongoPurge {
     await this.#db.run((step) => this.#leftovers.tidyAll(step))
     const now = this.#clock.now()
     // Ids begin with their time.
-    const oldest = timePrefix(now - this.#retentionDays * 86_400_000)
+    const { retentionDays, eventRetentionDays = retentionDays } = this.#retention
+    const oldest = timePrefix(now - retentionDays * 86_400_000)
+    const oldestEvent = timePrefix(now - eventRetentionDays * 86_400_000)
     const isPast = { purge_at: { $lte: new Date(now) } }
     const deleted = [
       await this.#drain('verifications', { _id: { $lt: `ver_${oldest}` } }),
@@ -43,7 +46,7 @@ export class MongoPurge {
       await this.#drain('receipts', isPast),
       await this.#drain('tallies', isPast),
       await this.#drain('tickets', isPast),
-      await this.#drain('auth_events', { _id: { $lt: `evt_${oldest}` } }),
+      await this.#drain('auth_events', { _id: { $lt: `evt_${oldestEvent}` } }),
       await this.#endSessions(now),
       await this.#drain('phone_locks', isPast),
     ]

@@ -1,5 +1,5 @@
 import { type Clock, SyncedClock } from '../../primitives/clock.ts'
-import type { Store } from '../store.ts'
+import type { Retention, Store } from '../store.ts'
 import { MongoAuth } from './auth.ts'
 import { MongoCounters } from './counters.ts'
 import { MongoDatabase } from './database.ts'
@@ -17,18 +17,16 @@ export { migrateMongo, mongoSchema } from './migrations.ts'
  * server's, unless a test brings one. Rejects with an Error that names the hosts when they cannot be reached, and with a
  * `TransferError` when a move into it has not ended.
  */
-export async function openMongo(options: {
-  readonly url: string
-  readonly retentionDays: number
-  readonly clock?: Clock
-}): Promise<Store> {
+export async function openMongo(
+  options: Retention & { readonly url: string; readonly clock?: Clock },
+): Promise<Store> {
   await prepareMongo(options.url)
   const db = await MongoDatabase.open(options.url)
   try {
     const synced = options.clock ? undefined : await SyncedClock.start(() => db.time())
     const clock = options.clock ?? synced
     if (!clock) throw new Error('there is no clock')
-    const purge = new MongoPurge(db, clock, options.retentionDays)
+    const purge = new MongoPurge(db, clock, options)
     return {
       clock,
       verifications: new MongoVerifications(db, clock, options.retentionDays),
@@ -36,7 +34,7 @@ export async function openMongo(options: {
       counters: new MongoCounters(db, clock),
       keys: new MongoKeys(db),
       tallies: new MongoTallies(db, clock),
-      auth: new MongoAuth(db, clock, options.retentionDays),
+      auth: new MongoAuth(db, clock, options),
       sweep: () => purge.sweep(),
       ping: () => db.ping(clock.now()),
       close: async () => {

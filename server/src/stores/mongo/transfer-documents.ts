@@ -1,5 +1,6 @@
 import { Binary, type Document } from 'mongodb'
 import { type ColumnKind, type Table, toTransferRow, type TransferRow } from '../transfer.ts'
+import type { Retention } from '../store.ts'
 import type { SendDocument } from './sends.ts'
 import { slots, type UserDocument } from './user-documents.ts'
 import { slotOf } from './verification-documents.ts'
@@ -8,7 +9,9 @@ import { slotOf } from './verification-documents.ts'
  * What a server keeps of a row beyond its columns. Sends come later, into the document of their owner, and take their
  * places in `send_log`.
  */
-export function toDocument(table: Table, row: TransferRow, retentionMs: number): Document {
+export function toDocument(table: Table, row: TransferRow, retention: Retention): Document {
+  const { retentionDays, eventRetentionDays = retentionDays } = retention
+  const untilOf = (at: number, days: number) => new Date(at + days * 86_400_000)
   const [key = ''] = table.key
   const { [key]: id, ...columns } = Object.fromEntries(
     Object.entries(table.columns).map(([name, kind]) => [name, kept(kind, row[name] ?? null)]),
@@ -28,11 +31,11 @@ export function toDocument(table: Table, row: TransferRow, retentionMs: number):
         slot: isPending ? slotOf(String(service), String(phone), String(purpose)) : _id,
         claim_key: null,
         send_log: [],
-        purge_at: new Date(at('created_at') + retentionMs),
+        purge_at: untilOf(at('created_at'), retentionDays),
       }
     }
     case 'messages':
-      return { _id, ...columns, send_log: [], purge_at: new Date(at('created_at') + retentionMs) }
+      return { _id, ...columns, send_log: [], purge_at: untilOf(at('created_at'), retentionDays) }
     case 'counters':
     case 'guess_budgets':
       return { _id, hits: columns['hits'], purge_at: new Date(at('expires_at')) }
@@ -45,7 +48,7 @@ export function toDocument(table: Table, row: TransferRow, retentionMs: number):
     case 'tickets':
       return { _id, [key]: id, ...columns, purge_at: new Date(at('expires_at')) }
     case 'auth_events':
-      return { _id, ...columns, purge_at: new Date(at('at') + retentionMs) }
+      return { _id, ...columns, purge_at: untilOf(at('at'), eventRetentionDays) }
     case 'claims':
       // Of the verifications that are moved in, none has the key of a claim, so none is too old for this one.
       return { _id, ...columns, made_at: 0, purge_at: new Date(at('expires_at')) }

@@ -1,5 +1,6 @@
 import { type Collection, type Db, type Document, type MongoClient, MongoError } from 'mongodb'
 import type { Place, Table, TransferRow, TransferStore } from '../transfer.ts'
+import type { Retention } from '../store.ts'
 import { AuthLeftovers } from './auth-leftovers.ts'
 import { connectPatiently } from './client.ts'
 import type { Step } from './database.ts'
@@ -20,26 +21,26 @@ const WITHOUT_PARTS = { send_log: 0, session_log: 0 } as const
  * Opens a database of this version's schema to move rows out of it or into it. Nobody may have it in use until it is
  * closed; a server that has is not seen. Documents that are moved in purge themselves so many days after they were made.
  */
-export async function openMongoTransfer(url: string, retentionDays: number): Promise<TransferStore> {
+export async function openMongoTransfer(url: string, retention: Retention): Promise<TransferStore> {
   const { client, database } = await connectPatiently(url)
-  return new MongoTransfer(client, client.db(database), retentionDays * 86_400_000)
+  return new MongoTransfer(client, client.db(database), retention)
 }
 
 class MongoTransfer implements TransferStore {
   readonly #client: MongoClient
   readonly #db: Db
-  readonly #retentionMs: number
+  readonly #retention: Retention
   readonly #sessions: SessionRows
   readonly #leftovers: AuthLeftovers
   #isKept = false
   #isTidy = false
 
-  constructor(client: MongoClient, db: Db, retentionMs: number) {
+  constructor(client: MongoClient, db: Db, retention: Retention) {
     this.#client = client
     this.#db = db
-    this.#retentionMs = retentionMs
+    this.#retention = retention
     this.#sessions = new SessionRows(db)
-    this.#leftovers = new AuthLeftovers(db, retentionMs / 86_400_000)
+    this.#leftovers = new AuthLeftovers(db, retention)
   }
 
   count(table: Table): Promise<number> {
@@ -99,7 +100,7 @@ class MongoTransfer implements TransferStore {
       if (table.name === 'sessions') return this.#sessions.write(rows)
       await this.#collection(table.name).bulkWrite(
         rows.map((row) => {
-          const { _id, ...replacement } = toDocument(table, row, this.#retentionMs)
+          const { _id, ...replacement } = toDocument(table, row, this.#retention)
           return { replaceOne: { filter: { _id: String(_id) }, replacement, upsert: true } }
         }),
       )

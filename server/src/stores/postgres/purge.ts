@@ -1,6 +1,7 @@
 import type { Clock } from '../../primitives/clock.ts'
 import { timePrefix } from '../../primitives/ids.ts'
 import { number, textOrNull } from '../rows.ts'
+import type { Retention } from '../store.ts'
 import type { PostgresDatabase } from './database.ts'
 
 /** Rows looked at or deleted in one statement: few enough that no request notices. */
@@ -14,8 +15,8 @@ const BY_AGE = [
   { prefix: 'msg_', sql: deleteOldest('messages', 'id', 'id') },
   { prefix: 'ver_', sql: deleteOldest('sends', 'owner, seq', 'owner', 'ver_') },
   { prefix: 'msg_', sql: deleteOldest('sends', 'owner, seq', 'owner', 'msg_') },
-  { prefix: 'evt_', sql: deleteOldest('auth_events', 'id', 'id') },
 ]
+const EVENTS = deleteOldest('auth_events', 'id', 'id')
 
 /** These are walked by their key, so that the hot tables need no index on expiry. */
 const BY_EXPIRY = [walk('counters', 'key'), walk('guess_budgets', 'phone'), walk('claims', 'key')]
@@ -43,22 +44,25 @@ const LEASE = `
 export class PostgresPurge {
   readonly #db: PostgresDatabase
   readonly #clock: Clock
-  readonly #retentionDays: number
+  readonly #retention: Retention
 
-  constructor(db: PostgresDatabase, clock: Clock, retentionDays: number) {
+  constructor(db: PostgresDatabase, clock: Clock, retention: Retention) {
     this.#db = db
     this.#clock = clock
-    this.#retentionDays = retentionDays
+    this.#retention = retention
   }
 
   /** Sweeps what there is to sweep, a chunk at a time; resolves with the number of rows deleted. */
   async sweep(): Promise<number> {
     if (!(await this.#lease(false))) return 0
     const now = this.#clock.now()
-    const oldest = timePrefix(now - this.#retentionDays * 86_400_000)
+    const { retentionDays, eventRetentionDays = retentionDays } = this.#retention
+    const oldest = timePrefix(now - retentionDays * 86_400_000)
+    const oldestEvent = timePrefix(now - eventRetentionDays * 86_400_000)
     let deleted = 0
     for (const sql of INDEXED) deleted += await this.#drain(sql, now)
     for (const { prefix, sql } of BY_AGE) deleted += await this.#drain(sql, prefix + oldest)
+    deleted += await this.#drain(EVENTS, `evt_${oldestEvent}`)
     for (const sql of BY_EXPIRY) {
       for (let at: string | null = ''; at !== null;) {
         const [row] = await this.#db.query(sql, [at, CHUNK, now])

@@ -1,6 +1,6 @@
 import { type Clock, SyncedClock } from '../../primitives/clock.ts'
 import { number } from '../rows.ts'
-import type { Store } from '../store.ts'
+import type { Retention, Store } from '../store.ts'
 import { refuseHalfMoved } from '../transfer.ts'
 import { PostgresAuth } from './auth.ts'
 import { PostgresCounters } from './counters.ts'
@@ -20,7 +20,7 @@ import { PostgresVerifications } from './verifications.ts'
  * database's own, in tests.
  */
 export async function openPostgres(
-  options: PostgresOptions & { readonly retentionDays: number; readonly clock?: Clock },
+  options: PostgresOptions & Retention & { readonly clock?: Clock },
 ): Promise<Store> {
   const db = new PostgresDatabase(options)
   const { clock: given } = options
@@ -30,7 +30,7 @@ export async function openPostgres(
     refuseHalfMoved(await movingFrom((sql) => db.read(sql)))
     clock = await SyncedClock.start(async () => readClock(db))
     const counters = new PostgresCounters(db, given ?? clock, given)
-    const purge = new PostgresPurge(db, given ?? clock, options.retentionDays)
+    const purge = new PostgresPurge(db, given ?? clock, options)
     return {
       clock: given ?? clock,
       verifications: new PostgresVerifications(db, counters, given ?? clock, given),

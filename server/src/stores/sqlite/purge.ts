@@ -1,5 +1,6 @@
 import type { Clock } from '../../primitives/clock.ts'
 import { timePrefix } from '../../primitives/ids.ts'
+import type { Retention } from '../store.ts'
 import type { SqliteDatabase } from './database.ts'
 
 /** Rows looked at or deleted in one step: few enough that no request notices. */
@@ -12,23 +13,24 @@ const CHUNK = 500
 export class SqlitePurge {
   readonly #db: SqliteDatabase
   readonly #clock: Clock
-  readonly #retentionDays: number
+  readonly #retention: Retention
   readonly #byAge
+  readonly #events
   readonly #walks
   readonly #ended
   readonly #tallies
 
-  constructor(db: SqliteDatabase, clock: Clock, retentionDays: number) {
+  constructor(db: SqliteDatabase, clock: Clock, retention: Retention) {
     this.#db = db
     this.#clock = clock
-    this.#retentionDays = retentionDays
+    this.#retention = retention
     this.#byAge = [
       { prefix: 'ver_', statement: deleteOldest(db, 'verifications', 'id') },
       { prefix: 'msg_', statement: deleteOldest(db, 'messages', 'id') },
       { prefix: 'ver_', statement: deleteOwned(db, 'ver_') },
       { prefix: 'msg_', statement: deleteOwned(db, 'msg_') },
-      { prefix: 'evt_', statement: deleteOldest(db, 'auth_events', 'id') },
     ]
+    this.#events = deleteOldest(db, 'auth_events', 'id')
     this.#walks = [
       new Walk(db, 'counters', 'key'),
       new Walk(db, 'guess_budgets', 'phone'),
@@ -53,10 +55,13 @@ export class SqlitePurge {
   async sweep(): Promise<number> {
     let deleted = 0
     const now = this.#clock.now()
-    const oldest = timePrefix(now - this.#retentionDays * 86_400_000)
+    const { retentionDays, eventRetentionDays = retentionDays } = this.#retention
+    const oldest = timePrefix(now - retentionDays * 86_400_000)
+    const oldestEvent = timePrefix(now - eventRetentionDays * 86_400_000)
     for (const { prefix, statement } of this.#byAge) {
       deleted += await this.#drain(() => Number(statement.run(prefix + oldest, CHUNK).changes))
     }
+    deleted += await this.#drain(() => Number(this.#events.run(`evt_${oldestEvent}`, CHUNK).changes))
     for (const statement of this.#ended) {
       deleted += await this.#drain(() => Number(statement.run(now, CHUNK).changes))
     }

@@ -1,5 +1,5 @@
 import type { Clock } from '../../primitives/clock.ts'
-import type { Store } from '../store.ts'
+import type { Retention, Store } from '../store.ts'
 import { refuseHalfMoved } from '../transfer.ts'
 import { SqliteAuth } from './auth.ts'
 import { SqliteCounters } from './counters.ts'
@@ -15,17 +15,18 @@ import { SqliteVerifications } from './verifications.ts'
 /**
  * Opens a SQLite store, bringing its schema up to date first. Throws a `TransferError` when a move into it has not ended.
  */
-export function openSqlite(options: {
-  readonly path: string
-  readonly synchronous: 'full' | 'normal'
-  readonly retentionDays: number
-  readonly clock: Clock
-}): Store {
+export function openSqlite(
+  options: Retention & {
+    readonly path: string
+    readonly synchronous: 'full' | 'normal'
+    readonly clock: Clock
+  },
+): Store {
   const db = new SqliteDatabase(options.path, options.synchronous)
   try {
     migrate(db)
     refuseHalfMoved(movingFrom(db))
-    const purge = new SqlitePurge(db, options.clock, options.retentionDays)
+    const purge = new SqlitePurge(db, options.clock, options)
     return {
       clock: options.clock,
       verifications: new SqliteVerifications(db, options.clock),

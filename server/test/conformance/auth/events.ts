@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { AuthEvent } from '../../../src/auth/events.ts'
-import { type AuthWorld, DAY, RETENTION_DAYS } from './world.ts'
+import { type AuthWorld, DAY, RETENTION } from './world.ts'
 
 /** What is told of what happened. */
 export function events(world: AuthWorld): void {
@@ -66,7 +66,7 @@ export function events(world: AuthWorld): void {
     test('events are swept when they are past the retention, and not before', async () => {
       const { clock, fixture, store } = world
       await store.record({ ...world.event('login.failed'), userId: null })
-      clock.advance(RETENTION_DAYS * DAY)
+      clock.advance(RETENTION.eventRetentionDays * DAY)
       const later = world.event('login.failed')
       await store.record({ ...later, userId: null })
       expect(await fixture.sweep()).toBe(0)

@@ -13,7 +13,7 @@ import type { Session, User } from '../../../src/auth/user.ts'
 import { makeId } from '../../../src/primitives/ids.ts'
 import { FakeClock } from '../../fake-clock.ts'
 
-/** A fresh, empty store on this clock, with a retention of `RETENTION_DAYS`. */
+/** A fresh, empty store on this clock, with this `RETENTION`. */
 export type AuthFixture = {
   auth: AuthStore
   /** The same data over a connection of its own, as another process has it. */
@@ -22,7 +22,7 @@ export type AuthFixture = {
   close(): Promise<void>
 }
 
-export const RETENTION_DAYS = 30
+export const RETENTION = { retentionDays: 30, eventRetentionDays: 90 } as const
 export const DAY = 86_400
 export const PHONE = '+14155552671'
 export const LIFE_SECONDS = 90 * DAY

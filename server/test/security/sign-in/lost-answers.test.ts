@@ -36,7 +36,10 @@ function killAfter(...methods: readonly (readonly [file: string, type: string, m
 }
 
 /** After the code was judged right, and before anything else. */
-const JUDGED = killAfter(['verify/checks.ts', 'Checks', 'check'])
+const JUDGED = killAfter(
+  ['verify/checks.ts', 'Checks', 'check'],
+  ['verify/checks.ts', 'Checks', 'checkByNumber'],
+)
 /** After everything was committed, and before the answer. */
 const DONE = killAfter(
   ['auth/otp-login.ts', 'OtpLogin', 'verify'],

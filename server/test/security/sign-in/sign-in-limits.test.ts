@@ -4,6 +4,7 @@ import { describeBackends, POSTGRES } from '../../helpers/backends.ts'
 import { Fleet } from '../../helpers/fleet.ts'
 import { type Answer, endProcesses, numberOf } from '../../helpers/process.ts'
 import { phoneOf, startServer, type TestServer } from '../../helpers/server.ts'
+import { makeScriptedProvider } from '../../helpers/scripted-provider.ts'
 import { wrong } from '../../helpers/wire.ts'
 import { ask, codeTo, type From, PASSWORD, PLAIN, register, signIn, type Tokens } from './people.ts'
 
@@ -114,6 +115,24 @@ describe('A18, A19: every route of the sign-in API has a limit', () => {
       // Without a session there is nothing to be had, and nothing is looked up.
       expect((await ask(server, path, body, { method })).status, name).toBe(401)
     }
+  })
+
+  test('a call for a code counts once, also where it is the second or no provider takes the message', async () => {
+    const provider = makeScriptedProvider()
+    const server = await startServer({
+      settings: { ...PLAIN, DEV_MODE: 'false', SIGN_IN_CALLS_PER_ADDRESS_HOUR: '5' },
+      overrides: { providers: [provider] },
+    })
+    const told = async (phone: string) => {
+      const { status, body } = await ask(server, 'auth/otp/request', { phone })
+      return body['limit'] ?? status
+    }
+    expect(await told(phoneOf(0))).toBe(200)
+    server.clock.advance(30)
+    expect(await told(phoneOf(0))).toBe(200)
+    provider.answer('unavailable')
+    for (let n = 1; n < 4; n++) expect(await told(phoneOf(n))).toBe(500)
+    expect(await told(phoneOf(4))).toBe('sign_in_calls_per_address')
   })
 
   test('codes of every purpose: the address has so many starts and checks, the number so many messages and wrong codes', async () => {
