@@ -81,7 +81,8 @@ export async function startServices(): Promise<StartedServices> {
     return start()
   }
   await Promise.all([
-    share('postgres', () => after(findPostgres, startPostgres)),
+    // Nobody kills this one, so nothing is waited for that would only show after a loss of power.
+    share('postgres', () => after(findPostgres, () => startPostgres({ fsync: 'off' }))),
     share('redis', () => after(findRedis, startRedis)),
     share('mongodb', startMongodb),
     share('toxiproxy', startToxiproxy),

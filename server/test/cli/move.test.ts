@@ -8,7 +8,13 @@ import { describeWith, type Fresh, freshMongo, freshPostgres } from '../helpers/
 import { countersign, endAll, MAIN, makeFolder, serve } from './cli.ts'
 
 const SK = 'sk_countersign_cli_tests_0123456789'
-const SECRETS = { SECRET_KEY: 'a secret of these tests', API_KEYS: SK, DEV_MODE: 'true' }
+const SECRETS = {
+  SECRET_KEY: 'a secret of these tests',
+  API_KEYS: SK,
+  DEV_MODE: 'true',
+  // A move and its interruptions take their time, and the wait is to be found afterwards.
+  RESEND_COOLDOWN_SECONDS: '300',
+}
 const TO = '+14155552671'
 const ROWS = 20_000
 const FEW = 500
