@@ -523,8 +523,8 @@ export const settings = {
   }),
   FRESH_SIGN_IN_SECONDS: integer({
     section: 'signIn',
-    about: 'Changing the number of an account wants a sign-in that is no older.',
-    fallback: 300,
+    about: 'Changing the number of an account wants a sign-in that is no older when it is asked for.',
+    fallback: 120,
     min: 30,
     max: 3600,
     unit: 'seconds',

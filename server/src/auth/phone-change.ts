@@ -59,7 +59,8 @@ export class PhoneChange {
     const caller = callerOf(user.id, client)
     const found = await verifier.read(verificationId, caller).catch(() => undefined)
     if (found?.purpose !== 'phone_change' || !/^[0-9]{4,10}$/.test(code)) throw invalidCode()
-    if (found.to !== user.phone) this.#sessions.mustBeFresh(who)
+    // It has been asked for in a fresh session; the message may take a while.
+    if (found.to !== user.phone) this.#sessions.mustBeFresh(who, found.createdAt)
     const { valid } = await verifier.check(verificationId, code, caller).catch(orCheckFailed)
     if (!valid) throw invalidCode()
     const by = byOf(client)

@@ -33,10 +33,12 @@ export class Sessions {
     return found
   }
 
-  /** Throws `fresh_sign_in_required` unless the person has shown who they are a short while ago. */
-  mustBeFresh({ session }: SignedIn): void {
-    const { clock, settings } = this.#deps
-    if (clock.now() - session.authAt <= settings.freshSeconds * 1_000) return
+  /**
+   * Throws `fresh_sign_in_required` unless the person had shown who they are a short while before `at`, in
+   * milliseconds; now unless told.
+   */
+  mustBeFresh({ session }: SignedIn, at = this.#deps.clock.now()): void {
+    if (at - session.authAt <= this.#deps.settings.freshSeconds * 1_000) return
     throw new CountersignError('fresh_sign_in_required', 'Sign in again to do this')
   }
 

@@ -89,7 +89,7 @@ describeBackends([SQLITE, ...SHARED], 'three processes on', (backend) => {
     expect((await fleet().server(0).check(id, code)).body.reason).toBe('locked')
   })
 
-  test('R9: 102 verifications of one number over purposes and services share one budget of 20 wrong guesses', async () => {
+  test('R9, A20: 102 verifications of one number over purposes and services share one budget of 20 wrong guesses', async () => {
     const opened = await openAll(fleet(), numberOf(next++), serviceKeys)
     expect(new Set(opened.map(({ id }) => id)).size).toBe(SERVICES * PURPOSES.length)
     const counts = await raceAll(fleet(), opened)

@@ -78,7 +78,7 @@ describeWith('mongodb', 'three processes that sign people in on one MongoDB', ()
     expect(await world.sessionIds(user.id)).toEqual([session.id])
   })
 
-  test('of 30 who take one ticket at once, one gets it', async () => {
+  test('A12: of 30 who take one ticket at once, one gets it', async () => {
     for (let round = 0; round < 5; round++) {
       const ticket = world.ticket()
       await store.auth.putTicket(ticket, 600)

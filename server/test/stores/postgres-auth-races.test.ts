@@ -164,7 +164,7 @@ describeWith('postgres', 'users and sessions of three processes on one Postgres'
     expect(await typesOf(user.id)).toMatchObject({ 'session.reused': 1 })
   })
 
-  test('of 30 who take one ticket one gets it', async () => {
+  test('A12: of 30 who take one ticket one gets it', async () => {
     for (let round = 0; round < 5; round++) {
       const one = ticket()
       await auth.putTicket(one, 600)

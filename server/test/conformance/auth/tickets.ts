@@ -20,7 +20,7 @@ export function tickets(world: AuthWorld): void {
       expect(await store.takeTicket('reset', 'tkt_none')).toBeUndefined()
     })
 
-    test('of 30 who take one ticket at once, one gets it', async () => {
+    test('A12: of 30 who take one ticket at once, one gets it', async () => {
       const { store } = world
       for (let round = 0; round < 3; round++) {
         const ticket = world.ticket()

@@ -155,7 +155,7 @@ describeBackends([SQLITE, POSTGRES], 'codes of the sign-in API, three processes 
     expect(await guesses(fleet(), registered)).toEqual([5])
   })
 
-  test('R8: one number has 20 wrong codes judged a day, whatever they are asked for by and from wherever', async () => {
+  test('R8, A20: one number has 20 wrong codes judged a day, whatever they are asked for by and from wherever', async () => {
     const { phone } = await account()
     let right: string | undefined
     for (let round = 0; round < 3; round++) {
