@@ -1,6 +1,7 @@
 import { buildForeign, findOpenssl } from './foreign.ts'
 import { startMongodb } from './mongodb.ts'
 import { findPip, startMoto } from './moto.ts'
+import { installNextjs } from './nextjs.ts'
 import { installPackages } from './packages.ts'
 import { findPgbouncer } from './pgbouncer.ts'
 import { findPostgres, startPostgres } from './postgres.ts'
@@ -19,6 +20,7 @@ export const SERVICES = [
   'smsc',
   'python',
   'openssl',
+  'nextjs',
   'own postgres',
   'own redis',
 ] as const
@@ -92,6 +94,7 @@ export async function startServices(): Promise<StartedServices> {
     attempt('pgbouncer', () => installed(findPgbouncer)),
     attempt('smsc', () => installed(findSmsc)),
     attempt('python', () => after(findPip, buildForeign)),
+    attempt('nextjs', installNextjs),
     attempt('openssl', () => installed(findOpenssl)),
   ])
   const stop = async () => {

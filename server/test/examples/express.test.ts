@@ -9,7 +9,7 @@ let running: Running
 const ends: (() => unknown)[] = []
 
 beforeAll(async () => {
-  const folder = installExample('express', ['express'])
+  const folder = installExample('express', { packages: ['express'] })
   const keys = await serveKeysThatFail()
   const { app } = await load<{ app: RequestListener }>(folder, 'app.js', keys.url, ISSUER)
   const server = createServer(app)

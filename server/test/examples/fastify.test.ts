@@ -9,7 +9,7 @@ let folder = ''
 const ends: (() => unknown)[] = []
 
 beforeAll(async () => {
-  folder = installExample('fastify', ['fastify'])
+  folder = installExample('fastify', { packages: ['@types', 'fastify'] })
   const keys = await serveKeysThatFail()
   const { app } = await load<{ app: FastifyInstance }>(folder, 'app.ts', keys.url, ISSUER)
   ends.push(keys.close, () => app.close())

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, vi } from 'vitest'
@@ -12,16 +12,17 @@ const MODULES = join(ROOT, 'node_modules')
  * as a reader would have it; gives the folder. `server/test/library.test.ts` proves that the package that is packed
  * is made so.
  */
-export function installExample(name: string, packages: readonly string[] = []): string {
-  const folder = mkdtempSync(join(tmpdir(), `countersign-example-${name}-`))
+export function installExample(
+  name: string,
+  { packages = [], beneath = tmpdir() }: { packages?: readonly string[]; beneath?: string } = {},
+): string {
+  const folder = mkdtempSync(join(beneath, `countersign-example-${name}-`))
   afterAll(() => rmSync(folder, { recursive: true, force: true }))
   cpSync(join(ROOT, 'examples', name), folder, { recursive: true })
   const modules = join(folder, 'node_modules')
   mkdirSync(modules)
   compile(join(modules, 'countersign'))
-  for (const each of ['@types', ...packages])
-    if (existsSync(join(MODULES, each))) symlinkSync(join(MODULES, each), join(modules, each))
-    else cpSync(join(import.meta.dirname, 'stand-ins', each), join(modules, each), { recursive: true })
+  for (const each of packages) symlinkSync(join(MODULES, each), join(modules, each))
   return folder
 }
 
