@@ -524,7 +524,7 @@ export const settings = {
   FRESH_SIGN_IN_SECONDS: integer({
     section: 'signIn',
     about: 'Changing the number of an account wants a sign-in that is no older when it is asked for.',
-    fallback: 120,
+    fallback: 300,
     min: 30,
     max: 3600,
     unit: 'seconds',

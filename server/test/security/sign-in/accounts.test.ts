@@ -493,7 +493,7 @@ describe('R83, A32: the number of an account', () => {
   test('wants a sign-in that was fresh when it was asked for, in the session that proves it', async () => {
     const server = await startServer({ settings: PLAIN })
     const { access_token: old } = await signIn(server, A)
-    server.clock.advance(121)
+    server.clock.advance(301)
     for (const [path, body] of [
       ['auth/phone', { phone: B }],
       ['sms/send-verification', { phoneNumber: B }],
@@ -502,11 +502,11 @@ describe('R83, A32: the number of an account', () => {
       expect(refused.body['code'], path).toBe('fresh_sign_in_required')
     }
     const { access_token: fresh } = await signIn(server, A)
-    server.clock.advance(119)
+    server.clock.advance(299)
     const started = await ask<Started>(server, 'auth/phone', { phone: B }, { token: fresh })
     expect(started.status).toBe(202)
     // A message may take a while.
-    server.clock.advance(300)
+    server.clock.advance(200)
     const proof = { verification_id: started.body.verification_id, code: codeTo(server, B) }
     const late = await ask(server, 'auth/phone/verify', proof, { token: old })
     expect(late.body['code']).toBe('fresh_sign_in_required')
