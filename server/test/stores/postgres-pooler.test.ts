@@ -3,6 +3,7 @@ import postgres from 'postgres'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { openPostgres } from '../../src/stores/postgres/store.ts'
 import { describeAuthStore } from '../conformance/auth-store.ts'
+import { RETENTION } from '../conformance/auth/world.ts'
 import { describeChargedOpening } from '../conformance/charged-opening.ts'
 import { describeCounters } from '../conformance/counters.ts'
 import { describeVerifyStore } from '../conformance/verify-store.ts'
@@ -34,7 +35,7 @@ describeWith(['postgres', 'pgbouncer'], 'Postgres behind a PgBouncer that pools 
 
   describe('a store', () => {
     const open = (clock: FakeClock) =>
-      openPostgres({ url: pooler.url, poolSize: 10, prepare: false, retentionDays: 30, clock })
+      openPostgres({ url: pooler.url, poolSize: 10, prepare: false, ...RETENTION, clock })
     const empty = async () => {
       const sql = postgres(database.url, { max: 1, onnotice: () => {} })
       const tables = await sql`SELECT tablename FROM pg_tables

@@ -3,7 +3,7 @@
  * server and one transaction, locks what it decides about, and reads the clock after it has the locks. Each takes what
  * its caller gave as one JSON, and `enter` what many gave.
  *
- * They lock users first, by id where they are several, and then sessions. `rotate` locks a session alone and waits for
+ * They lock numbers where people enter, then users, by id where they are several, and then sessions. `rotate` locks a session alone and waits for
  * no user, so it is nowhere in a circle. Who ends several sessions has locked their user before.
  */
 export const AUTH_FUNCTIONS_1 = `
@@ -63,16 +63,20 @@ DECLARE
   e record;
   u countersign.users;
   t bigint;
+  number bigint;
 BEGIN
-  IF json_array_length(p_entries) > 1 THEN
-    PERFORM 1 FROM countersign.users AS o
-      WHERE o.phone IN (SELECT a.phone FROM json_to_recordset(p_entries) AS a (phone text))
-      ORDER BY o.id FOR UPDATE;
-  END IF;
-  -- In the order of what must be alone: two that make an account for the same number wait for each other in it.
+  -- Numbers first, whoever has them: which account that is may change while others are waited for.
+  FOR number IN SELECT DISTINCT hashtextextended(a.phone, 0) AS k
+    FROM json_to_recordset(p_entries) AS a (phone text) ORDER BY k
+  LOOP
+    PERFORM pg_advisory_xact_lock(number);
+  END LOOP;
+  PERFORM 1 FROM countersign.users AS o
+    WHERE o.phone IN (SELECT a.phone FROM json_to_recordset(p_entries) AS a (phone text))
+    ORDER BY o.id FOR UPDATE;
   FOR e IN SELECT * FROM json_to_recordset(p_entries) AS o (n int, phone text, proof_ms bigint, id text, email text,
     name text, password_hash text, session json, created json, entered json, detached json, started json)
-    ORDER BY o.phone, o.n
+    ORDER BY o.n
   LOOP
     n := e.n;
     session := NULL;
@@ -95,7 +99,7 @@ BEGIN
       INSERT INTO countersign.users AS o (id, email, name, phone, phone_verified_at, status, created_at, password_hash)
         VALUES (e.id, CASE WHEN NOT is_email_taken THEN e.email END, e.name, e.phone, t, 'active', t, e.password_hash)
         ON CONFLICT DO NOTHING RETURNING * INTO u;
-      -- Otherwise somebody else was first to have the number, which is then entered, or the e-mail.
+      -- Otherwise somebody was first to have the e-mail, or to change to the number, which is then entered.
       EXIT WHEN u.id IS NOT NULL;
     END LOOP;
     IF outcome = 'entered' THEN
