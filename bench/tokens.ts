@@ -93,7 +93,7 @@ for (const medium of flags.medium.split(',').map(mediumNamed)) {
     const verifier = makeTokenVerifier({
       url: server.origin,
       issuer: await issuerOf(sessions[0]),
-      audience: 'countersign',
+      audience: 'default',
     })
     const tokens = sessions.map((session) => session.access_token)
     for (const token of tokens) await verifier.accessToken(token)

@@ -127,10 +127,18 @@ function toCountry(text: string): CountryCode | undefined {
 function read(input: string, country: CountryCode | undefined): Phone | undefined {
   const digits = toDigits(input)
   if (digits === undefined) return undefined
-  if (digits.startsWith('+')) return finish(parse(digits))
+  if (digits.startsWith('+')) return readInternational(digits)
   const dialled = country === undefined ? undefined : finish(parse(digits, country))
   if (dialled !== undefined) return dialled
   return digits.startsWith('00') ? finish(parse(`+${digits.slice(2)}`)) : undefined
+}
+
+/** The number that was read last: a request reads its number more than once, one right after the other. */
+let last: { readonly digits: string; readonly phone: Phone | undefined } | undefined
+
+function readInternational(digits: string): Phone | undefined {
+  if (last?.digits !== digits) last = { digits, phone: finish(parse(digits)) }
+  return last.phone
 }
 
 /** Reduces a spelling to ASCII digits with at most a plus before them; `undefined` when it is no number. */

@@ -11,7 +11,7 @@ import { type Caller, returnable } from './rules.ts'
 import type { Verdict } from './store.ts'
 import { type Purpose, type Reason, reasonOfEnded, type Verification } from './verification.ts'
 
-/** What a check found; `proof` when approved. */
+/** What a check found; `proof` when approved, signed when it is asked for. */
 export type Checked = {
   readonly valid: boolean
   readonly reason: Reason
@@ -122,8 +122,14 @@ export class Checks {
     }
     const { judged: _judged, ...found } = verdict
     if (found.reason !== 'approved') return { valid: false, ...found }
-    const proof = signProof(keys, settings.issuer, found.verification, clock.now())
-    return { valid: true, ...found, proof }
+    return {
+      valid: true,
+      ...found,
+      // Not for everybody who checks a code.
+      get proof() {
+        return signProof(keys, settings.issuer, found.verification, clock.now())
+      },
+    }
   }
 }
 
