@@ -72,7 +72,7 @@ const LOST = 'an answer that was lost may still come, to whoever holds the send 
 
 const ORDER =
   'in any order and each more than once, a send ends at the most that was told, and never goes back'
-const ONE_NEWS = 'of 100 that tell the same at once, one has news'
+const ONE_NEWS = 'of 50 that tell the same at once, one has news'
 const ALL_AT_ONCE = 'of all kinds at once none is lost and none undone'
 const EARLY_RECEIPT = 'one that comes before the answer waits, and is joined to its send when that is there'
 const KEPT_ONCE = 'all that is said while it waits is kept, once'

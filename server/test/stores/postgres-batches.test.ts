@@ -28,6 +28,8 @@ describeWith('postgres', 'verbs that decide for many at once', () => {
   beforeEach(async () => {
     fresh = await freshPostgres()
     sql = postgres(fresh.url, { max: 2, onnotice: () => {} })
+    // Found out sooner, so that those who wait for each other cost little time here.
+    await sql.unsafe(`ALTER DATABASE ${new URL(fresh.url).pathname.slice(1)} SET deadlock_timeout = '100ms'`)
     const open = () => openPostgres({ url: fresh.url, poolSize: 4, prepare: true, retentionDays: 30 })
     stores = [await open(), await open(), await open()]
   })
@@ -104,7 +106,7 @@ describeWith('postgres', 'verbs that decide for many at once', () => {
     }
   }
 
-  /** Lets those that wait for each other wait until the database finds out and counts it, which takes a second. */
+  /** Lets those that wait for each other wait until the database finds out and counts it. */
   async function waitLong(): Promise<void> {
     await sql`ALTER FUNCTION countersign.open RESET lock_timeout`
     await sql`ALTER FUNCTION countersign.judge RESET lock_timeout`

@@ -8,6 +8,7 @@ import { describeChargedOpening } from '../conformance/charged-opening.ts'
 import { describeCounters } from '../conformance/counters.ts'
 import { describeVerifyStore } from '../conformance/verify-store.ts'
 import type { FakeClock } from '../fake-clock.ts'
+import { emptyPostgres } from '../helpers/data/postgres.ts'
 import { endProcesses, numberOf, ServerProcess } from '../helpers/process.ts'
 import { describeWith, type Fresh, freshPostgres, pgbouncerFor } from '../helpers/services.ts'
 import { wrong } from '../helpers/wire.ts'
@@ -36,13 +37,7 @@ describeWith(['postgres', 'pgbouncer'], 'Postgres behind a PgBouncer that pools 
   describe('a store', () => {
     const open = (clock: FakeClock) =>
       openPostgres({ url: pooler.url, poolSize: 10, prepare: false, ...RETENTION, clock })
-    const empty = async () => {
-      const sql = postgres(database.url, { max: 1, onnotice: () => {} })
-      const tables = await sql`SELECT tablename FROM pg_tables
-        WHERE schemaname = 'countersign' AND tablename <> 'schema_version'`
-      await sql.unsafe(`TRUNCATE ${tables.map(({ tablename }) => `countersign.${tablename}`).join()}`)
-      await sql.end()
-    }
+    const empty = () => emptyPostgres(database.url)
 
     describeVerifyStore('postgres through PgBouncer', async (clock) => {
       let store = await open(clock)

@@ -16,7 +16,7 @@ import {
 } from './holders.ts'
 
 const LONG = process.env['TEST_LONG'] === '1'
-const KILLS = LONG ? 100 : 10
+const KILLS = LONG ? 100 : 6
 /** Servers that are killed side by side, each on data of its own: starting one is most of a round. */
 const LANES = 2
 /** Sessions that are refreshed while a server is killed. */
