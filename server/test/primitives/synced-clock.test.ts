@@ -10,6 +10,8 @@ class Remote {
   asked = 0
   isDown = false
   tripMs = 0
+  /** The whole trip is the way back, so that the middle of it is as wrong as it can be. */
+  isOneWay = false
   #aheadMs: number
 
   constructor(aheadMs: number) {
@@ -29,9 +31,10 @@ class Remote {
     this.asked++
     if (this.isDown) throw new Error('nobody answers')
     if (this.tripMs === 0) return this.now()
-    await new Promise((resolve) => setTimeout(resolve, this.tripMs / 2))
+    const there = this.isOneWay ? 0 : this.tripMs / 2
+    await new Promise((resolve) => setTimeout(resolve, there))
     const now = this.now()
-    await new Promise((resolve) => setTimeout(resolve, this.tripMs / 2))
+    await new Promise((resolve) => setTimeout(resolve, this.tripMs - there))
     return now
   }
 }
@@ -44,7 +47,7 @@ describe('F22: a clock that follows another', () => {
 
   beforeEach(async () => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance', 'Date'] })
-    Object.assign(remote, { asked: 0, isDown: false, tripMs: 0 })
+    Object.assign(remote, { asked: 0, isDown: false, tripMs: 0, isOneWay: false })
     remote.set(5 * HOUR)
     clock = await SyncedClock.start(remote.read)
   })
@@ -83,6 +86,19 @@ describe('F22: a clock that follows another', () => {
     remote.tripMs = 400
     await pass(5 * SECOND)
     expect(off()).toBeLessThan(2)
+  })
+
+  test('a slow answer does not take the place of a quick one', async () => {
+    Object.assign(remote, { tripMs: 400, isOneWay: true })
+    await pass(20 * SECOND)
+    expect(off()).toBeLessThan(20)
+    // One that is set shows in a slow answer too, as well as that tells.
+    remote.set(6 * HOUR)
+    await pass(2 * SECOND)
+    expect(off()).toBeLessThanOrEqual(201)
+    Object.assign(remote, { tripMs: 0, isOneWay: false })
+    await pass(2 * SECOND)
+    expect(off()).toBeLessThan(1)
   })
 
   test('an answer that took longer than a second changes nothing', async () => {
