@@ -12,7 +12,7 @@ const SQL = {
   peek: `
     SELECT coalesce($2::bigint, countersign.now_ms()) AS t, key, hits FROM (SELECT 1) AS one
     LEFT JOIN countersign.counters ON key = ANY ($1::text[])`,
-  give: 'SELECT countersign.give($1::text::json) AS n',
+  give: 'SELECT countersign.give($1::text::json)',
 }
 
 /** Counters in Postgres: exact between all processes that share the database. */
@@ -70,7 +70,7 @@ export class PostgresCounters implements Counters {
   }
 
   async #giveAll(all: readonly Taken[], until: number): Promise<readonly void[]> {
-    const asked = all.map(({ keys, at }, n) => ({ n, keys, at }))
+    const asked = all.map(({ keys, at }) => ({ keys, at }))
     await this.#db.decide(SQL.give, [packJson(asked)], { count: all.length, until })
     return all.map(() => undefined)
   }

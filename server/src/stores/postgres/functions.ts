@@ -139,7 +139,7 @@ BEGIN
 END $$;
 
 -- Gives hits back, each of some counters and of a time. A row keeps its life: an empty log is swept with the rest.
-CREATE FUNCTION countersign.give(p_gives json) RETURNS SETOF int
+CREATE FUNCTION countersign.give(p_gives json) RETURNS void
 LANGUAGE plpgsql SET enable_seqscan = off SET lock_timeout = '500ms' AS $$
 DECLARE
   g record;
@@ -149,12 +149,11 @@ BEGIN
       SELECT json_array_elements_text(o.keys) FROM json_to_recordset(p_gives) AS o (keys json)
     )
     ORDER BY c.key FOR UPDATE;
-  FOR g IN SELECT * FROM json_to_recordset(p_gives) AS o (n int, keys text[], at bigint) ORDER BY o.n
+  FOR g IN SELECT * FROM json_to_recordset(p_gives) AS o (keys text[], at bigint)
   LOOP
     UPDATE countersign.counters AS c
       SET hits = c.hits[:array_position(c.hits, g.at) - 1] || c.hits[array_position(c.hits, g.at) + 1:]
       WHERE c.key = ANY (g.keys) AND g.at = ANY (c.hits);
-    RETURN NEXT g.n;
   END LOOP;
 END $$;
 
