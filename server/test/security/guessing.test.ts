@@ -5,6 +5,7 @@ import { systemClock } from '../../src/primitives/clock.ts'
 import { PURPOSES } from '../../src/verify/verification.ts'
 import { describeBackends, MONGODB, POSTGRES, SHARED, SQLITE } from '../helpers/backends.ts'
 import { READ_FIRST } from '../helpers/data/mongo.ts'
+import { BY_CHANCE } from '../helpers/by-chance.ts'
 import { breakPostgres } from '../helpers/data/postgres.ts'
 import { Fleet } from '../helpers/fleet.ts'
 import { type Answer, endProcesses, numberOf } from '../helpers/process.ts'
@@ -206,9 +207,6 @@ describeBackends([SQLITE, ...SHARED], 'three processes on', (backend) => {
     await usedEverywhere()
   })
 })
-
-/** A race that a broken store loses is lost by chance, so it is run again. */
-const BY_CHANCE = { retry: 3 }
 
 describeBackends([POSTGRES], 'a judge that reads before it writes shows, on', (backend) => {
   // Once for each guess of a batch.

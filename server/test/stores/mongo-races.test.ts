@@ -5,6 +5,7 @@ import type { Store } from '../../src/stores/store.ts'
 import type { Guess, Verdict } from '../../src/verify/store.ts'
 import { draft } from '../conformance/verify-store.ts'
 import { FakeClock } from '../fake-clock.ts'
+import { BY_CHANCE, someRound } from '../helpers/by-chance.ts'
 import { describeWith, type Fresh, freshMongo } from '../helpers/services.ts'
 import { BUDGET, race, type Racer, RIGHT, WRONG } from './mongo-races.ts'
 import { TWINS } from './mongo-twins.ts'
@@ -15,8 +16,8 @@ type Judge = (guess: Guess) => Promise<Verdict | undefined>
 const STORES = 6
 const PURPOSES = ['verify', 'login', 'signup', 'reset', 'phone_change', 'second_factor'] as const
 const PHONE = '+14155552671'
-/** A race that a twin loses is lost by chance. */
-const ROUNDS = 40
+/** Each round has a number of its own. */
+const numberOf = (round: number) => `+1415555${4000 + (round % 6000)}`
 
 describeWith('mongodb', 'races of stores on one MongoDB, and twins that lose them', () => {
   let database: Fresh
@@ -60,10 +61,15 @@ describeWith('mongodb', 'races of stores on one MongoDB, and twins that lose the
       expect(await race(stores, 'wrong', await open(), 50)).toEqual({ wrong_code: 5, locked: 295 })
     })
 
-    test('are judged more often by a twin that reads before it writes', async () => {
+    test('are judged more often by a twin that reads before it writes', BY_CHANCE, async () => {
       const racers = withJudge(TWINS.readThenWrite(db))
-      const isLost = await someRound(async (to) => {
-        const { wrong_code: judged = 0 } = await race(racers, 'wrong', await open({ to }), 50)
+      const isLost = await someRound(async (round) => {
+        const { wrong_code: judged = 0 } = await race(
+          racers,
+          'wrong',
+          await open({ to: numberOf(round) }),
+          50,
+        )
         return judged > 5
       })
       expect(isLost).toBe(true)
@@ -80,10 +86,10 @@ describeWith('mongodb', 'races of stores on one MongoDB, and twins that lose the
       expect(await stores[0]?.verifications.budget(PHONE, BUDGET)).toMatchObject({ remaining: 0 })
     })
 
-    test('are judged more often by a twin that charges the budget afterwards', async () => {
+    test('are judged more often by a twin that charges the budget afterwards', BY_CHANCE, async () => {
       const racers = withJudge(TWINS.chargeAfterwards(db))
-      const isLost = await someRound(async (to) => {
-        const { wrong_code: judged = 0 } = await race(racers, 'spread', await openAll(to), 60)
+      const isLost = await someRound(async (round) => {
+        const { wrong_code: judged = 0 } = await race(racers, 'spread', await openAll(numberOf(round)), 60)
         return judged > 20
       })
       expect(isLost).toBe(true)
@@ -124,9 +130,9 @@ describeWith('mongodb', 'races of stores on one MongoDB, and twins that lose the
       }
     })
 
-    test('overtakes them in a twin that tries what is right first', async () => {
+    test('overtakes them in a twin that tries what is right first', BY_CHANCE, async () => {
       const judge = TWINS.rightFirst(db)
-      expect(await someRound(async (to) => burst(judge, await open({ to })))).toBe(true)
+      expect(await someRound(async (round) => burst(judge, await open({ to: numberOf(round) })))).toBe(true)
     })
   })
 
@@ -135,10 +141,10 @@ describeWith('mongodb', 'races of stores on one MongoDB, and twins that lose the
       expect(await race(stores, 'open', PHONE, 30)).toEqual({ opened: 1, found: 179 })
     })
 
-    test('come to several where the index over slots is not unique', async () => {
+    test('come to several where the index over slots is not unique', BY_CHANCE, async () => {
       await db.collection('verifications').dropIndex('slot_1')
-      const isLost = await someRound(async (to) => {
-        const { opened = 0 } = await race(stores, 'open', to, 30)
+      const isLost = await someRound(async (round) => {
+        const { opened = 0 } = await race(stores, 'open', numberOf(round), 30)
         return opened > 1
       })
       expect(isLost).toBe(true)
@@ -188,9 +194,3 @@ describeWith('mongodb', 'races of stores on one MongoDB, and twins that lose the
     expect(await store?.verifications.claim('k', 'f', life)).toEqual({ state: 'mine' })
   })
 })
-
-/** Whether one of some rounds, each with a number of its own, comes to this. */
-async function someRound(isSo: (to: string) => Promise<boolean>): Promise<boolean> {
-  for (let at = 0; at < ROUNDS; at++) if (await isSo(`+1415555${4000 + at}`)) return true
-  return false
-}

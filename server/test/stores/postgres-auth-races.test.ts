@@ -18,6 +18,7 @@ import { systemClock } from '../../src/primitives/clock.ts'
 import { makeId } from '../../src/primitives/ids.ts'
 import { openPostgres } from '../../src/stores/postgres/store.ts'
 import type { Store } from '../../src/stores/store.ts'
+import { BY_CHANCE, someRound } from '../helpers/by-chance.ts'
 import { breakPostgres } from '../helpers/data/postgres.ts'
 import { describeWith, type Fresh, freshPostgres } from '../helpers/services.ts'
 import type { AuthAnswer, AuthCall } from './postgres-auth-racer.ts'
@@ -26,7 +27,6 @@ const RACER = join(import.meta.dirname, 'postgres-auth-racer.ts')
 const PROCESSES = 3
 const YEAR = 365 * 86_400
 const AGENT = 'curl/8'
-/** A race that a broken store loses is lost by chance. */
 const ROUNDS = 25
 
 const idOf = (prefix: string) => makeId(prefix, systemClock.now())
@@ -402,13 +402,8 @@ describeWith('postgres', 'users and sessions of three processes on one Postgres'
         () => false,
         () => true,
       )
-    /** Whether one of some rounds comes to this. */
-    async function someRound(isSo: () => Promise<boolean>): Promise<boolean> {
-      for (let round = 0; round < ROUNDS * 2; round++) if (await isSo()) return true
-      return false
-    }
 
-    test('reads a session before it writes it rotates a token more than once', () =>
+    test('reads a session before it writes it rotates a token more than once', BY_CHANCE, () =>
       broken('rotate', [[/ FOR UPDATE/, '']], async () => {
         const more = async () => {
           const { session } = await enter(newNumber())
@@ -416,14 +411,16 @@ describeWith('postgres', 'users and sessions of three processes on one Postgres'
           expect(rotated.filter(({ outcome }) => outcome === 'rotated')).toHaveLength(1)
         }
         expect(await someRound(() => fails(more()))).toBe(true)
-      }))
+      }),
+    )
 
-    test('does not hold the user whose password it compares leaves a session', () =>
+    test('does not hold the user whose password it compares leaves a session', BY_CHANCE, () =>
       broken('open_session', [[/ FOR UPDATE/, '']], async () => {
         expect(await someRound(async () => (await changeWhileUsed()) > 0)).toBe(true)
-      }))
+      }),
+    )
 
-    test('does not look again who was first with an e-mail fails', () =>
+    test('does not look again who was first with an e-mail fails', BY_CHANCE, () =>
       broken(
         'enter',
         [
@@ -438,9 +435,10 @@ describeWith('postgres', 'users and sessions of three processes on one Postgres'
           }
           expect(await someRound(() => fails(enterAll()))).toBe(true)
         },
-      ))
+      ),
+    )
 
-    test('locks the users of a change as they come waits for another that does', () =>
+    test('locks the users of a change as they come waits for another that does', BY_CHANCE, () =>
       broken(
         'change_phone',
         [[/ ORDER BY o\.id FOR UPDATE/, ' ORDER BY (o.id = c.id) FOR UPDATE']],
@@ -448,6 +446,7 @@ describeWith('postgres', 'users and sessions of three processes on one Postgres'
           const ids = await two()
           expect(await someRound(() => fails(swap(ids)))).toBe(true)
         },
-      ))
+      ),
+    )
   })
 })

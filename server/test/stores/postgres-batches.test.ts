@@ -10,11 +10,10 @@ import type { Draft } from '../../src/verify/store.ts'
 import { PURPOSES } from '../../src/verify/verification.ts'
 import { draft as draftOn, guessOf, RIGHT, WRONG } from '../conformance/verify-store.ts'
 import { FakeClock } from '../fake-clock.ts'
+import { BY_CHANCE } from '../helpers/by-chance.ts'
 import { breakPostgres } from '../helpers/data/postgres.ts'
 import { describeWith, type Fresh, freshPostgres } from '../helpers/services.ts'
 
-/** A race that a broken store loses is lost by chance, so it is run again. */
-const BY_CHANCE = { retry: 3 }
 const NUMBERS = 24
 const ADDRESS = '203.0.113.7'
 const ROUNDS = 12

@@ -5,6 +5,7 @@ import postgres from 'postgres'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { FakeClock } from '../../fake-clock.ts'
 import { type Backend, describeBackends, MONGODB, POSTGRES, SQLITE } from '../../helpers/backends.ts'
+import { BY_CHANCE } from '../../helpers/by-chance.ts'
 import { breakPostgres } from '../../helpers/data/postgres.ts'
 import { Fleet } from '../../helpers/fleet.ts'
 import { endProcesses, numberOf } from '../../helpers/process.ts'
@@ -27,8 +28,6 @@ const BACKENDS = [SQLITE, POSTGRES, MONGODB]
 const DAY = 86_400
 const GRACE_SECONDS = 10
 const RACERS = 100
-/** A race that a broken store loses is lost by chance, so it is run again. */
-const BY_CHANCE = { retry: 3 }
 const PAUSE_SECONDS = 0.02
 const ROUNDS = process.env['TEST_LONG'] === '1' ? 100 : 8
 
