@@ -9,6 +9,8 @@ const verify = makeTokenVerifier({
   seen: seenInMemory(),
 })
 const signedIn = requireUser(verify)
+// What a page does when it is asked for more is in docs/verify-token.md.
+const secondFactor = requireUser(verify, { maxAgeSeconds: 300, amr: ['mfa'] })
 
 export const app = express()
 
@@ -24,6 +26,12 @@ app.post('/phone', signedIn, express.json(), async (request, response) => {
   const { sub: phone } = await verify.proof(request.body?.proof, { purpose: 'phone_change', nonce: sid })
   // Here the number would be written to the user.
   response.json({ user, phone })
+})
+
+// A token that somebody has found is not enough: a second factor was shown, at most five minutes ago.
+app.delete('/me', secondFactor, (request, response) => {
+  // Here everything that is kept of the user would be deleted.
+  response.json({ deleted: userOf(request).sub })
 })
 
 app.use((error, _request, response, next) => {

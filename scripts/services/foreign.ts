@@ -36,3 +36,8 @@ export function findOpenssl(): string | undefined {
     return undefined
   }
 }
+
+/** OATH Toolkit's program for one-time codes (RFC 6238); undefined where there is none. */
+export function findOathtool(): string | undefined {
+  return findProgram('oathtool')
+}

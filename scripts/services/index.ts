@@ -1,4 +1,4 @@
-import { buildForeign, findOpenssl } from './foreign.ts'
+import { buildForeign, findOathtool, findOpenssl } from './foreign.ts'
 import { startMongodb } from './mongodb.ts'
 import { findPip, startMoto } from './moto.ts'
 import { installNextjs } from './nextjs.ts'
@@ -20,6 +20,7 @@ export const SERVICES = [
   'smsc',
   'python',
   'openssl',
+  'oathtool',
   'nextjs',
   'own postgres',
   'own redis',
@@ -96,6 +97,7 @@ export async function startServices(): Promise<StartedServices> {
     attempt('python', () => after(findPip, buildForeign)),
     attempt('nextjs', installNextjs),
     attempt('openssl', () => installed(findOpenssl)),
+    attempt('oathtool', () => installed(findOathtool)),
   ])
   const stop = async () => {
     await Promise.all(servers.splice(0).map((server) => server.remove()))
@@ -112,6 +114,7 @@ function packages(): () => Promise<void> {
     ...(findSmsc() === undefined ? ['libnet-smpp-perl'] : []),
     ...(findPip() === undefined ? ['python3-pip'] : []),
     ...(findOpenssl() === undefined ? ['openssl'] : []),
+    ...(findOathtool() === undefined ? ['oathtool'] : []),
   ]
   let installing: Promise<void> | undefined
   return () => (installing ??= installPackages(wanted))

@@ -529,6 +529,55 @@ export const settings = {
     max: 3600,
     unit: 'seconds',
   }),
+  SECOND_FACTOR: choice({
+    section: 'signIn',
+    about:
+      'Whether people may have a second factor. `off`: nobody can turn one on; whoever has one keeps it. `required`: who has none can do nothing else in their account before turning one on.',
+    of: ['off', 'offered', 'required'],
+    fallback: 'offered',
+  }),
+  SECOND_FACTOR_SMS: choice({
+    section: 'signIn',
+    about:
+      'Whether texts are a second factor. `fallback`: beside an authenticator app alone. Texts that were turned on before stay.',
+    of: ['allowed', 'fallback', 'off'],
+    fallback: 'allowed',
+  }),
+  STEP_UP_SECONDS: integer({
+    section: 'signIn',
+    about:
+      'With a second factor, changing the number, the password, the factors or the backup codes wants one that was shown no longer ago.',
+    fallback: 300,
+    min: 30,
+    max: 3600,
+    unit: 'seconds',
+  }),
+  SECOND_FACTOR_RESET_HOURS: integer({
+    section: 'signIn',
+    about:
+      'How long an administrator who takes the second factors off an account has to wait. Its owner is told, and ends it by a sign-in with one of them.',
+    fallback: 72,
+    min: 1,
+    max: 720,
+    unit: 'hours',
+  }),
+  DEVICE_DAYS: integer({
+    section: 'signIn',
+    about: 'How long a device is remembered, on which its user is spared the second factor.',
+    fallback: 30,
+    min: 1,
+    max: 365,
+    unit: 'days',
+  }),
+  WRONG_APP_CODES_PER_ACCOUNT_DAY: integer({
+    section: 'signIn',
+    about:
+      'Wrong codes of an authenticator app for one account. Another factor, or a remembered device, still opens it.',
+    fallback: 20,
+    min: 5,
+    max: 1000,
+    unit: 'in 24 hours',
+  }),
   PHONE_PROOF_DAYS: integer({
     section: 'signIn',
     about:

@@ -187,11 +187,17 @@ export type SignInConfig = {
   readonly idleDays: number
   readonly refreshGraceSeconds: number
   readonly freshSeconds: number
+  readonly secondFactor: 'off' | 'offered' | 'required'
+  readonly secondFactorSms: 'allowed' | 'fallback' | 'off'
+  readonly stepUpSeconds: number
+  readonly secondFactorResetHours: number
+  readonly deviceDays: number
   readonly phoneProofDays: number
   readonly passwordLengthMin: number
   readonly hashCost: { readonly memoryKib: number; readonly passes: number; readonly atOnce: number }
   readonly limits: {
     readonly callsPerAddressHour: number
+    readonly wrongAppCodesPerAccountDay: number
     readonly passwordsPerAddressHour: number
     readonly wrongPasswordsPerAccountAddressHour: number
     readonly wrongPasswordsPerAccountDay: number
@@ -451,6 +457,11 @@ function assembleRules(values: Values): Pick<Config, 'verify' | 'limits' | 'sign
       idleDays: values.SESSION_IDLE_DAYS,
       refreshGraceSeconds: values.REFRESH_GRACE_SECONDS,
       freshSeconds: values.FRESH_SIGN_IN_SECONDS,
+      secondFactor: values.SECOND_FACTOR,
+      secondFactorSms: values.SECOND_FACTOR_SMS,
+      stepUpSeconds: values.STEP_UP_SECONDS,
+      secondFactorResetHours: values.SECOND_FACTOR_RESET_HOURS,
+      deviceDays: values.DEVICE_DAYS,
       phoneProofDays: values.PHONE_PROOF_DAYS,
       passwordLengthMin: values.PASSWORD_MIN_LENGTH,
       hashCost: {
@@ -460,6 +471,7 @@ function assembleRules(values: Values): Pick<Config, 'verify' | 'limits' | 'sign
       },
       limits: {
         callsPerAddressHour: values.SIGN_IN_CALLS_PER_ADDRESS_HOUR,
+        wrongAppCodesPerAccountDay: values.WRONG_APP_CODES_PER_ACCOUNT_DAY,
         passwordsPerAddressHour: values.PASSWORDS_PER_ADDRESS_HOUR,
         wrongPasswordsPerAccountAddressHour: values.WRONG_PASSWORDS_PER_ACCOUNT_AND_ADDRESS_HOUR,
         wrongPasswordsPerAccountDay: values.WRONG_PASSWORDS_PER_ACCOUNT_DAY,

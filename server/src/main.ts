@@ -273,6 +273,7 @@ function verifySettings(config: Config): VerifySettings {
 function httpSettings(config: Config): Services['settings'] {
   return {
     ...config.http,
+    deviceSeconds: config.signIn.deviceDays * 86_400,
     devMode: config.dev.mode,
     production: config.env === 'production',
     publishableReadsPerAddressHour: config.limits.publishableReadsPerAddressHour,

@@ -245,7 +245,7 @@ describe('countersign/verify-token', () => {
       import Fastify from 'fastify'
       import {
         makeTokenVerifier, requireUser, requireUserHook, seenInMemory, TokenError, userOf, withUser,
-        type AccessClaims, type ProofClaims, type TokenErrorCode, type TokenVerifier,
+        type AccessClaims, type AccessExpectations, type ProofClaims, type TokenErrorCode, type TokenVerifier,
       } from 'countersign/verify-token'
       const verify: TokenVerifier = makeTokenVerifier({ url: 'https://auth.example.com', seen: seenInMemory() })
       export const user: AccessClaims = await verify.accessToken('')
@@ -257,6 +257,12 @@ describe('countersign/verify-token', () => {
       const app = Fastify()
       app.get('/', { preHandler: requireUserHook(verify) }, (request) => userOf(request).amr)
       app.get('/early', { onRequest: requireUserHook(verify) }, (request) => userOf(request).amr)
+      const wanted: AccessExpectations = { maxAgeSeconds: 300, amr: ['mfa'] }
+      export const { auth_time }: AccessClaims = await verify.accessToken('', wanted)
+      export const strict = [
+        requireUser(verify, wanted), requireUserHook(verify, wanted),
+        withUser(verify, (_request: Request, user) => Response.json(user), wanted),
+      ]
       type Context = { params: Promise<{ id: string }> }
       export const GET: (request: Request, context: Context) => Promise<Response> =
         withUser(verify, async (_request: Request, user, { params }: Context) => Response.json([user.sub, await params]))
@@ -264,6 +270,12 @@ describe('countersign/verify-token', () => {
       await verify.proof('', {})
       // @ts-expect-error What may be missing is no nonce.
       await verify.proof('', { purpose: 'login', nonce })
+      // @ts-expect-error It is a number of seconds.
+      requireUser(verify, { maxAgeSeconds: '300' })
+      // @ts-expect-error There is no such expectation.
+      await verify.accessToken('', { maxAge: 300 })
+      // @ts-expect-error What may be missing is no age.
+      await verify.accessToken('', { maxAgeSeconds: wanted.maxAgeSeconds })
       // @ts-expect-error There is no server without an address.
       makeTokenVerifier({})
       // @ts-expect-error There is no such code.

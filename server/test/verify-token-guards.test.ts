@@ -6,6 +6,7 @@ import {
   requireUserHook,
   userOf,
   withUser,
+  type AccessExpectations,
   type TokenVerifier,
 } from '../src/verify-token/index.ts'
 import { accessToken, ISSUER, KEYS } from './examples/issuer.ts'
@@ -68,6 +69,103 @@ describe('userOf', () => {
     // A request that looks the same, and one that says who it is from.
     for (const other of [request(), { ...seen }, { ...request(), user: userOf(seen) }])
       expect(() => userOf(other)).toThrow('requireUser')
+  })
+})
+
+describe('a guard that wants a second factor', () => {
+  const wanted = { maxAgeSeconds: 300, amr: ['mfa'] }
+  const now = Math.floor(Date.now() / 1000)
+  const shown = (amr: readonly string[], ago = 0) =>
+    new Request(ISSUER, {
+      headers: { authorization: `Bearer ${accessToken({ amr, auth_time: now - ago })}` },
+    })
+
+  /** What each of the three guards answers, and how many of them let the request through. */
+  const answers = async (incoming: Request, expected: AccessExpectations) => {
+    const sent = { headers: { authorization: incoming.headers.get('authorization') ?? undefined } }
+    const told: Response[] = []
+    let through = 0
+    const init = { status: 0, headers: {} }
+    const node = {
+      writeHead: (status: number, headers: Record<string, string>) =>
+        Object.assign(init, { status, headers }),
+      end: (body: string) => told.push(new Response(body, init)),
+    }
+    await requireUser(verify, expected)(sent, node, () => void through++)
+    const reply = {
+      code: (status: number) => Object.assign(init, { status }),
+      headers: (headers: Record<string, string>) => Object.assign(init, { headers }),
+      send: node.end,
+    }
+    if ((await requireUserHook(verify, expected)(sent, reply)) === undefined) through++
+    const web = await withUser(verify, () => new Response(null, { status: 204 }), expected)(incoming)
+    if (web.status === 204) through++
+    else told.push(web)
+    return { through, told }
+  }
+
+  test('lets through who has shown one a short while ago', async () => {
+    expect(await answers(shown(['pwd', 'otp', 'mfa']), wanted)).toEqual({ through: 3, told: [] })
+  })
+
+  test('asks everybody else for it as RFC 9470 has it, and says how recent it must be', async () => {
+    for (const [incoming, expected, age] of [
+      [shown(['pwd']), wanted, ', max_age="300"'],
+      [shown(['pwd', 'otp', 'mfa'], 400), wanted, ', max_age="300"'],
+      [shown(['pwd', 'otp', 'mfa'], 400), { maxAgeSeconds: 60 }, ', max_age="60"'],
+      [shown(['pwd']), { amr: ['mfa'] }, ''],
+    ] as const) {
+      const { through, told } = await answers(incoming, expected)
+      expect([through, told.length]).toEqual([0, 3])
+      for (const answer of told) {
+        const { status, headers } = answer
+        expect({ status, body: await answer.json() }).toEqual({
+          status: 401,
+          body: { code: 'step_up_required' },
+        })
+        const challenge = headers.get('www-authenticate')?.replace(/error_description="[\w ]+"/, 'why')
+        expect(challenge).toBe(`Bearer error="insufficient_user_authentication", why${age}`)
+        expect(headers.get('cache-control')).toBe('no-store')
+      }
+    }
+  })
+
+  test('asks whoever brings no good token for one, and for no second factor', async () => {
+    for (const [authorization, code, challenge] of [
+      ['', 'unauthorized', /^Bearer$/],
+      [`Bearer ${accessToken({ exp: now - 60, amr: ['pwd'] })}`, 'expired', /^Bearer error="invalid_token"/],
+    ] as const) {
+      const { through, told } = await answers(new Request(ISSUER, { headers: { authorization } }), wanted)
+      expect([through, told.length]).toEqual([0, 3])
+      for (const answer of told) {
+        const { status, headers } = answer
+        expect({ status, body: await answer.json() }).toEqual({ status: 401, body: { code } })
+        expect(headers.get('www-authenticate')).toMatch(challenge)
+        expect(headers.get('www-authenticate')).not.toContain('max_age')
+      }
+    }
+  })
+
+  test('is not made with a mistake', () => {
+    for (const mistake of [
+      {},
+      null,
+      { maxAge: 300 },
+      { maxAgeSeconds: Number.NaN },
+      { maxAgeSeconds: -1 },
+      { maxAgeSeconds: '300' },
+      { maxAgeSeconds: undefined },
+      { amr: 'mfa' },
+      { amr: [] },
+    ]) {
+      const expected = mistake as AccessExpectations
+      for (const make of [
+        () => requireUser(verify, expected),
+        () => requireUserHook(verify, expected),
+        () => withUser(verify, () => expect.unreachable(), expected),
+      ])
+        expect(make, JSON.stringify(mistake)).toThrow(TypeError)
+    }
   })
 })
 

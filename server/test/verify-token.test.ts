@@ -6,6 +6,7 @@ import {
   makeTokenVerifier,
   seenInMemory,
   TokenError,
+  type AccessExpectations,
   type ProofExpectations,
   type TokenVerifierOptions,
 } from '../src/verify-token/index.ts'
@@ -21,6 +22,8 @@ import {
   signRaw,
 } from './examples/issuer.ts'
 import { FakeClock } from './fake-clock.ts'
+import { post, QUICK, register, type WireTokens } from './helpers/people.ts'
+import { appCode, as, enableApp, pass, type WireChallenge } from './helpers/second-factors.ts'
 import { phoneOf, startServer } from './helpers/server.ts'
 import { check, start } from './helpers/wire.ts'
 
@@ -54,8 +57,11 @@ async function refusal(work: Promise<unknown>): Promise<string> {
   return 'accepted'
 }
 
-const accessFault = (token: unknown, options: Partial<TokenVerifierOptions> = {}) =>
-  refusal(verifier(options).accessToken(token as string))
+const accessFault = (
+  token: unknown,
+  options: Partial<TokenVerifierOptions> = {},
+  wanted?: AccessExpectations,
+) => refusal(verifier(options).accessToken(token as string, wanted))
 const proofFault = (token: unknown, expected: ProofExpectations = { purpose: 'login' }) =>
   refusal(verifier().proof(token as string, expected))
 
@@ -80,6 +86,7 @@ describe('what is believed', () => {
       userId: 'usr_1',
       amr: ['pwd', 'sms'],
       authAt: now,
+      factorAt: null,
       createdAt: now,
       usedAt: now,
       address: '192.0.2.1',
@@ -555,6 +562,139 @@ describe('R62 what a proof is for', () => {
     expect(seen('a', 1_300)).toBe(true)
     clock.advance(1)
     expect(seen('a', 1_600)).toBe(false)
+  })
+})
+
+describe('what wants a second factor, or one that was shown a short while ago', () => {
+  const now = Math.floor(Date.now() / 1000)
+  const mfa = ['pwd', 'otp', 'mfa']
+  const wanted = { maxAgeSeconds: 300, amr: ['mfa'] }
+  const fault = (claims: object, expected: AccessExpectations, options: Partial<TokenVerifierOptions> = {}) =>
+    accessFault(accessToken({ iat: now, ...claims }), { now: () => now * 1_000, ...options }, expected)
+
+  test('amr holds each of the ways that are wanted', async () => {
+    expect(await fault({ amr: mfa }, { amr: ['mfa'] })).toBe('accepted')
+    expect(await fault({ amr: mfa }, { amr: ['otp', 'mfa'] })).toBe('accepted')
+    expect(await fault({ amr: mfa }, { amr: ['sms', 'mfa'] })).toBe('step_up_required')
+    for (const amr of [[], ['pwd'], ['sms'], ['MFA'], ['mfa '], ['mf', 'a'], ['mfa,pwd'], ['pwd mfa']])
+      expect(await fault({ amr }, { amr: ['mfa'] }), String(amr)).toBe('step_up_required')
+    // How long ago is not asked.
+    expect(await fault({ amr: mfa, auth_time: 1 }, { amr: ['mfa'] })).toBe('accepted')
+  })
+
+  test('auth_time is at most so long ago, with a few seconds for clocks', async () => {
+    const shown = (ago: number, options?: Partial<TokenVerifierOptions>) =>
+      fault({ amr: mfa, auth_time: now - ago }, wanted, options)
+    for (const ago of [0, 300, 305, -5]) expect(await shown(ago), String(ago)).toBe('accepted')
+    for (const ago of [306, 301 + 60, now, -6, -300, -1e9])
+      expect(await shown(ago), String(ago)).toBe('step_up_required')
+    const exact = { clockToleranceSeconds: 0 }
+    expect(await shown(300, exact)).toBe('accepted')
+    expect(await shown(300, { ...exact, now: () => now * 1_000 + 1 })).toBe('step_up_required')
+    expect(await shown(301, exact)).toBe('step_up_required')
+    // By itself, too, whatever was shown.
+    expect(await fault({ amr: ['sms'], auth_time: now - 300 }, { maxAgeSeconds: 300 })).toBe('accepted')
+    expect(await fault({ amr: mfa, auth_time: now - 400 }, { maxAgeSeconds: 300 })).toBe('step_up_required')
+    // A refresh gives a new token, and nobody has shown anything.
+    expect(await fault({ amr: mfa, iat: now, auth_time: now - 400 }, wanted)).toBe('step_up_required')
+  })
+
+  test('both are wanted where both are named', async () => {
+    expect(await fault({ amr: mfa, auth_time: now }, wanted)).toBe('accepted')
+    expect(await fault({ amr: ['pwd'], auth_time: now }, wanted)).toBe('step_up_required')
+    expect(await fault({ amr: mfa, auth_time: now - 400 }, wanted)).toBe('step_up_required')
+  })
+
+  test('a claim that is missing, or of another type, is no claim', async () => {
+    for (const auth_time of [undefined, null, `${now}`, [now], {}, true, now + 0.5, 1e300])
+      expect(await fault({ amr: mfa, auth_time }, wanted), String(auth_time)).toBe('malformed')
+    for (const amr of [
+      undefined,
+      null,
+      'mfa',
+      'pwd mfa',
+      { 0: 'mfa', length: 1 },
+      [['mfa']],
+      ['mfa', 1],
+      true,
+    ])
+      expect(await fault({ amr, auth_time: now }, wanted), JSON.stringify(amr)).toBe('malformed')
+  })
+
+  test('a token that is not good is refused for that, not for what it does not tell', async () => {
+    const claims = { amr: ['pwd'], auth_time: now }
+    expect(await fault({ ...claims, exp: now - 60 }, wanted)).toBe('expired')
+    expect(await fault({ ...claims, iss: 'x' }, wanted)).toBe('wrong_issuer')
+    const [head, , tail] = accessToken(claims).split('.')
+    const forged = `${head}.${encode(accessClaims({ amr: mfa, auth_time: now }))}.${tail}`
+    expect(await accessFault(forged, {}, wanted)).toBe('bad_signature')
+  })
+
+  test('what would want nothing, or cannot be met, is a mistake of the caller', async () => {
+    const { fetch, asked } = answerKeys()
+    const ages = [undefined, null, Number.NaN, Infinity, 0, -1, 0.5, 1e300, '300', '5m', [300], {}, true]
+    const ways = [
+      undefined,
+      null,
+      [],
+      [''],
+      [1],
+      [undefined],
+      Array(1),
+      ['mfa', null],
+      'mfa',
+      { 0: 'mfa' },
+      true,
+    ]
+    for (const mistake of [
+      ...ages.map((maxAgeSeconds) => ({ maxAgeSeconds })),
+      ...ages.map((maxAgeSeconds) => ({ maxAgeSeconds, amr: ['mfa'] })),
+      ...ways.map((amr) => ({ amr })),
+      ...ways.map((amr) => ({ maxAgeSeconds: 300, amr })),
+      { maxAge: 300 },
+      { max_age: 300, amr: ['mfa'] },
+      { maxAgeSeconds: 300, acr: ['mfa'] },
+      Object.create(wanted),
+      {},
+      null,
+      [],
+      ['mfa'],
+      'mfa',
+      300,
+    ]) {
+      const work = verifier({ fetch }).accessToken(accessToken(), mistake as AccessExpectations)
+      await expect(work, JSON.stringify(mistake)).rejects.toThrow(TypeError)
+    }
+    expect(asked()).toBe(0)
+  })
+
+  test('a sign-in with a second factor tells so, and one that is shown again is new', async () => {
+    const server = await startServer({ settings: QUICK })
+    const url = await server.listen()
+    const verify = makeTokenVerifier({
+      url,
+      issuer: 'http://localhost:8080',
+      now: () => server.clock.now(),
+    })
+    const told = ({ access_token }: WireTokens) => refusal(verify.accessToken(access_token, wanted))
+    const tokens = await register(server, { phone: phoneOf(0) })
+    expect(await told(tokens)).toBe('step_up_required')
+    const { secret } = await enableApp(server, tokens)
+    const stepUp = async (from: WireTokens) => {
+      const { body: challenge } = await as<WireChallenge>(server, from, '2fa/challenge')
+      return (await pass(server, challenge, { factor: 'totp', code: appCode(server, secret) })).body
+    }
+    const first = await stepUp(tokens)
+    expect(await told(first)).toBe('accepted')
+    server.clock.advance(306)
+    const { refresh_token } = first
+    const refreshed = await post<WireTokens>(server, '/api/auth/refresh', { refresh_token })
+    expect(await told(refreshed.body)).toBe('step_up_required')
+    const second = await stepUp(refreshed.body)
+    expect(await verify.accessToken(second.access_token, wanted)).toMatchObject({
+      amr: expect.arrayContaining(['mfa']) as unknown,
+      auth_time: Math.floor(server.clock.now() / 1_000),
+    })
   })
 })
 

@@ -24,17 +24,32 @@ export type AuthSettings = {
   readonly proofSeconds: number
   /** What changes who can sign in wants a sign-in that is no older. */
   readonly freshSeconds: number
+  /** Whether people may have a second factor, or must. */
+  readonly secondFactor: 'off' | 'offered' | 'required'
+  /** Whether texts are one; `fallback`: beside an app alone. */
+  readonly secondFactorSms: 'allowed' | 'fallback' | 'off'
+  /** Where there is a second factor, that wants one that was shown no longer ago. */
+  readonly stepUpSeconds: number
+  /** An administrator who takes second factors off has to wait so long. */
+  readonly recoverySeconds: number
+  /** A device is remembered for so long. */
+  readonly deviceSeconds: number
   readonly passwordLengthMin: number
   /** The name shown in messages. */
   readonly serviceName: string
 }
 
+/** What people are told of their account. */
+export type Notice =
+  | 'phone_changed'
+  | 'password_changed'
+  | 'second_factor_on'
+  | 'second_factor_off'
+  | 'backup_code_used'
+  | 'second_factor_reset'
+
 /** Tells people what happened to their account, by text. Resolves whatever becomes of it. */
-export type Notify = (
-  to: string,
-  notice: 'phone_changed' | 'password_changed',
-  values: Readonly<Record<string, string>>,
-) => Promise<void>
+export type Notify = (to: string, notice: Notice, values: Readonly<Record<string, string>>) => Promise<void>
 
 /**
  * Asked before a number opens the account that has it, by a sign-in or a reset: whether it may. False keeps the account
@@ -99,10 +114,16 @@ export function eventOf(
 }
 
 /** A session of this client, about to be opened. */
-export function newSession({ clock, settings }: AuthDeps, client: Client, amr: readonly Amr[]): NewSession {
+export function newSession(
+  { clock, settings }: AuthDeps,
+  client: Client,
+  amr: readonly Amr[],
+  withFactor = false,
+): NewSession {
   return {
     id: makeId('ses_', clock.now()),
     amr,
+    withFactor,
     address: client.address,
     agent: client.agent,
     lifeSeconds: settings.sessionSeconds,

@@ -4,7 +4,9 @@ import { maskPhone } from '../primitives/phone.ts'
 import { makeId } from '../primitives/ids.ts'
 import { type AuthDeps, byOf, type Client, eventOf, newSession } from './deps.ts'
 import { type Grant, grantOf } from './grant.ts'
-import { accountDisabled } from './refusals.ts'
+import { type Challenge, challenge } from './challenges.ts'
+import { recover } from './recovery.ts'
+import { accountDisabled, invalidCode } from './refusals.ts'
 import type { NewUser } from './store.ts'
 import type { User } from './user.ts'
 
@@ -13,22 +15,30 @@ export type Newcomer = Omit<NewUser, 'id'>
 
 export const NOBODY: Newcomer = { email: null, name: null, passwordHash: null }
 
-/** Lets in who has just proven a number: into the account that has it, or into a new one. Throws `account_disabled`. */
+/** What somebody gets who has proven a number. */
+export type LetIn = (Grant & { readonly isNew: boolean; readonly emailTaken: boolean }) | Challenge
+
+/**
+ * Lets in who has just proven a number: into the account that has it, or into a new one. An account with a second
+ * factor asks for that. Throws `account_disabled`.
+ */
 export async function enter(
   deps: AuthDeps,
   phone: string,
   client: Client,
   newcomer: Newcomer = NOBODY,
-): Promise<Grant & { readonly isNew: boolean; readonly emailTaken: boolean }> {
+  { startsOver = false }: { readonly startsOver?: boolean } = {},
+): Promise<LetIn> {
   const { store, clock, settings } = deps
   const by = byOf(client)
   const masked = { phone: maskPhone(phone) }
-  await mustBeAllowed(deps, phone, client)
+  if (!startsOver) await mustBeAllowed(deps, phone, client)
   const entered = await store.enter({
     phone,
     newUser: { id: makeId('usr_', clock.now()), ...newcomer },
     session: newSession(deps, client, ['sms']),
     proofSeconds: settings.proofSeconds,
+    startsOver,
     events: {
       created: eventOf(clock, 'user.created', by, masked),
       entered: eventOf(clock, 'phone.proven', by, masked),
@@ -40,6 +50,13 @@ export async function enter(
     const event = eventOf(clock, 'login.failed', by, { why: 'account disabled' })
     await store.record({ ...event, userId: entered.user.id })
     throw accountDisabled()
+  }
+  if (entered.outcome === 'second_factor') {
+    const account = await store.account({ phone })
+    // It has been turned off meanwhile, or the number is another's: whoever comes again finds out.
+    if (account === undefined || account.secondFactors === null) throw invalidCode()
+    if (await recover(deps, account, client)) return enter(deps, phone, client, newcomer)
+    return challenge(deps, account, { first: 'sms' })
   }
   const { outcome, emailTaken } = entered
   return { ...grantOf(deps, entered), isNew: outcome === 'created', emailTaken }

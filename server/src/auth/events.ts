@@ -15,6 +15,17 @@ export const EVENT_TYPES = [
   'phone.changed',
   'phone.detached',
   'phone.restored',
+  'factor.enabled',
+  'factor.disabled',
+  'factor.passed',
+  'factor.failed',
+  'backup_codes.made',
+  'backup_code.used',
+  'recovery.started',
+  'recovery.canceled',
+  'device.remembered',
+  'device.ended',
+  'device.reused',
 ] as const
 
 /** One of {@link EVENT_TYPES}. */

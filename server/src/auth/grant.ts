@@ -4,6 +4,7 @@ import type { Session, User } from './user.ts'
 
 /** What somebody who is signed in holds. */
 export type Grant = {
+  readonly kind: 'grant'
   readonly user: User
   readonly session: Session
   readonly accessToken: string
@@ -19,6 +20,7 @@ export function grantOf(
   generation = 0,
 ): Grant {
   return {
+    kind: 'grant',
     user,
     session,
     accessToken: accessTokens.sign(session),

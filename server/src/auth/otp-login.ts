@@ -2,8 +2,7 @@ import { CountersignError } from '../primitives/errors.ts'
 import { parsePhone } from '../primitives/phone.ts'
 import type { Started } from '../verify/code-delivery.ts'
 import { type AuthDeps, type Client, countedCaller } from './deps.ts'
-import { countCall, enter } from './entering.ts'
-import type { Grant } from './grant.ts'
+import { countCall, enter, type LetIn } from './entering.ts'
 import { invalidCode } from './refusals.ts'
 
 /** Signs people in with a code that goes to their phone. */
@@ -26,11 +25,7 @@ export class OtpLogin {
         { to: e164, purpose: 'login', ...(locale === undefined ? {} : { locale }) },
         countedCaller(rules, client),
       )
-      .catch((error: unknown) => {
-        if (error instanceof CountersignError && error.code === 'delivery_unavailable')
-          throw sendFailed(error)
-        throw error
-      })
+      .catch(orSendFailed)
     if (started.verification.status === 'failed') throw sendFailed()
     return started
   }
@@ -39,7 +34,7 @@ export class OtpLogin {
    * Signs in with the code; a number without an account gets one. Throws `invalid_phone`, `invalid_code` (wrong,
    * expired, used or never sent: the same), `rate_limited`, `check_failed` and `account_disabled`.
    */
-  async verify(phone: string, code: string, client: Client): Promise<Grant & { readonly isNew: boolean }> {
+  async verify(phone: string, code: string, client: Client): Promise<LetIn> {
     const { e164 } = parsePhone(phone, { field: 'phone' })
     const isRight = await codeIsRight(this.#deps, { to: e164, code, purpose: 'login' }, client)
     if (!isRight) throw invalidCode('Invalid OTP')
@@ -57,14 +52,8 @@ export async function codeIsRight(
     await countCall(deps, client)
     return false
   }
-  try {
-    const { valid } = await deps.verifier.checkByNumber(guess, countedCaller(deps.rules, client))
-    return valid
-  } catch (error) {
-    if (!(error instanceof CountersignError)) throw error
-    if (error.code === 'not_found') return false
-    return orCheckFailed(error)
-  }
+  const found = await deps.verifier.checkByNumber(guess, countedCaller(deps.rules, client)).catch(orNobody)
+  return found?.valid === true
 }
 
 /** What a check by a vendor that cannot be asked becomes; any other error stays as it is. */
@@ -72,6 +61,18 @@ export function orCheckFailed(error: unknown): never {
   if (error instanceof CountersignError && error.code === 'delivery_unavailable') {
     throw new CountersignError('check_failed', 'Failed to verify code', {}, error)
   }
+  throw error
+}
+
+/** What a check of a code that was never sent becomes: nothing; otherwise as {@link orCheckFailed}. */
+export function orNobody(error: unknown): undefined {
+  if (error instanceof CountersignError && error.code === 'not_found') return undefined
+  return orCheckFailed(error)
+}
+
+/** What a send that no provider took becomes; any other error stays as it is. */
+export function orSendFailed(error: unknown): never {
+  if (error instanceof CountersignError && error.code === 'delivery_unavailable') throw sendFailed(error)
   throw error
 }
 

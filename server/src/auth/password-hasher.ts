@@ -14,7 +14,9 @@ const SALT_BYTES = 16
 const HASH_BYTES = 32
 /** Hashes that wait for their turn; at 30 ms each, more would wait longer than a person does. */
 const WAITING_MAX = 200
-const PHC = /^\$argon2id\$v=19\$m=(\d{1,8}),t=(\d{1,4}),p=(\d{1,3})\$([A-Za-z0-9+/]+)\$([A-Za-z0-9+/]+)$/
+/** A hash in PHC form: all that it was made with, and the digest. */
+const PHC = /^(.+)\$([A-Za-z0-9+/]+)$/
+const SALT = /^\$argon2id\$v=19\$m=(\d{1,8}),t=(\d{1,4}),p=(\d{1,3})\$([A-Za-z0-9+/]+)$/
 
 type Parameters = {
   readonly memory: number
@@ -47,15 +49,10 @@ export class PasswordHasher {
 
   /** Whether a password has this hash; `isOld`: made at another cost. Without a hash it takes as long, and is wrong. */
   async verify(password: string, hash: string | null): Promise<{ isRight: boolean; isOld: boolean }> {
-    const [, memory, passes, lanes, salt, digest] = PHC.exec(hash ?? this.#decoy) ?? []
-    if (salt === undefined || digest === undefined) throw new Error('a password hash cannot be read')
+    const [, salt, digest] = PHC.exec(hash ?? this.#decoy) ?? []
+    if (salt === undefined || digest === undefined) throw unreadable()
     const wanted = Buffer.from(digest, 'base64')
-    const parameters = {
-      memory: Number(memory),
-      passes: Number(passes),
-      lanes: Number(lanes),
-      salt: Buffer.from(salt, 'base64'),
-    }
+    const parameters = readSalt(salt)
     const made = await this.#derive(password, parameters, wanted.length)
     const current = this.#parameters()
     const isOld =
@@ -63,6 +60,16 @@ export class PasswordHasher {
       parameters.passes !== current.passes ||
       parameters.lanes !== LANES
     return { isRight: hash !== null && timingSafeEqual(made, wanted), isOld }
+  }
+
+  /** A new salt for several texts, as a hash in PHC form begins: it tells the cost, which may be another one day. */
+  newSalt(): string {
+    return writeSalt({ ...this.#parameters(), salt: randomBytes(SALT_BYTES) })
+  }
+
+  /** The digest of a text under such a salt, as a hash in PHC form ends. Throws `overloaded` when too many wait. */
+  async hashWithSalt(text: string, salt: string): Promise<string> {
+    return base64(await this.#derive(text, readSalt(salt), HASH_BYTES))
   }
 
   #parameters(): Omit<Parameters, 'salt'> {
@@ -102,7 +109,29 @@ export class PasswordHasher {
   }
 }
 
-function write({ memory, passes, lanes, salt }: Parameters, hash: Buffer): string {
-  const base64 = (bytes: Buffer) => bytes.toString('base64').replace(/=+$/, '')
-  return `$argon2id$v=19$m=${memory},t=${passes},p=${lanes}$${base64(salt)}$${base64(hash)}`
+function write(parameters: Parameters, hash: Buffer): string {
+  return `${writeSalt(parameters)}$${base64(hash)}`
+}
+
+function writeSalt({ memory, passes, lanes, salt }: Parameters): string {
+  return `$argon2id$v=19$m=${memory},t=${passes},p=${lanes}$${base64(salt)}`
+}
+
+function readSalt(text: string): Parameters {
+  const [, memory, passes, lanes, salt] = SALT.exec(text) ?? []
+  if (salt === undefined) throw unreadable()
+  return {
+    memory: Number(memory),
+    passes: Number(passes),
+    lanes: Number(lanes),
+    salt: Buffer.from(salt, 'base64'),
+  }
+}
+
+function base64(bytes: Buffer): string {
+  return bytes.toString('base64').replace(/=+$/, '')
+}
+
+function unreadable(): Error {
+  return new Error('a password hash cannot be read')
 }

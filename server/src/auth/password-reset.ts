@@ -1,18 +1,21 @@
 import { randomBytes } from 'node:crypto'
-import { waitSeconds } from '../limits/window.ts'
 import { CountersignError } from '../primitives/errors.ts'
 import { parsePhone } from '../primitives/phone.ts'
 import { sha256 } from '../primitives/secrets.ts'
 import type { Started } from '../verify/code-delivery.ts'
 import { type AuthDeps, byOf, callerOf, type Client, eventOf, SIGN_IN } from './deps.ts'
+import { packDevices } from './devices.ts'
 import { countCall, isAllowed } from './entering.ts'
 import { codeIsRight } from './otp-login.ts'
 import { hashChoice, refuseWeak } from './password-choice.ts'
 import { invalidCode } from './refusals.ts'
+import { factorsOf, packFactors } from './second-factors.ts'
 import type { Account } from './user.ts'
 
 /** How long a proven person has to choose a new password. */
 const TICKET_SECONDS = 900
+/** An account that is changed meanwhile is looked at again so often. */
+const TRIES = 5
 const TOKEN = /^rst_[\w-]{43}$/
 
 /** Sets a new password for who has proven the account's number. It opens no session, and turns off no second factor. */
@@ -47,15 +50,14 @@ export class PasswordReset {
 
   /** Changes a code into a token that sets a password once. Throws `invalid_phone`, `invalid_code`, `rate_limited`. */
   async verify(phone: string, code: string, client: Client): Promise<string> {
-    const { store, clock } = this.#deps
+    const { store } = this.#deps
     const { e164 } = parsePhone(phone, { field: 'phone' })
     if (!(await codeIsRight(this.#deps, { to: e164, code, purpose: 'reset' }, client))) throw invalidCode()
     const account = await store.account({ phone: e164 })
     if (account === undefined || !this.#mayReset(account)) throw invalidCode()
     if (!(await isAllowed(this.#deps, account))) throw invalidCode()
     const token = `rst_${randomBytes(32).toString('base64url')}`
-    const until = String(clock.now() + TICKET_SECONDS * 1_000)
-    const data = { phone: e164, until, password: markOf(account) }
+    const data = { phone: e164, password: markOf(account) }
     await store.putTicket({ id: sha256(token), kind: 'reset', userId: account.id, data }, TICKET_SECONDS)
     return token
   }
@@ -69,28 +71,34 @@ export class PasswordReset {
     await countCall(this.#deps, client)
     if (!TOKEN.test(token)) throw invalidToken()
     const to = await hashChoice(this.#deps, password, [])
-    const ticket = await store.takeTicket('reset', sha256(token))
-    const account = ticket?.userId ? await store.account({ id: ticket.userId }) : undefined
-    // A number that has gone to somebody else meanwhile opens nothing, nor does a password that was set since.
+    const id = sha256(token)
+    const ticket = await store.ticket('reset', id)
     const { phone: proven, password: before } = ticket?.data ?? {}
-    if (account === undefined || ticket === undefined || !this.#mayReset(account)) throw invalidToken()
-    if (account.phone !== proven || markOf(account) !== before) throw invalidToken()
-    const { phone, email, name } = account
-    try {
+    for (let tries = 0; tries < TRIES; tries++) {
+      const account = ticket?.userId ? await store.account({ id: ticket.userId }) : undefined
+      // A number that has gone to somebody else meanwhile opens nothing, nor does a password that was set since.
+      if (account === undefined || !this.#mayReset(account)) break
+      if (account.phone !== proven || markOf(account) !== before) break
+      const { phone, email, name } = account
       refuseWeak(this.#deps, password, [phone, email, name])
-    } catch (error) {
-      // Whom the token is for is known only once it is taken. It stays good for as long as it was.
-      await store.putTicket(ticket, waitSeconds(Number(ticket.data['until']), clock.now()))
-      throw error
+      const factors = factorsOf(account)
+      const { outcome } = await store.changeAccount({
+        userId: account.id,
+        version: account.version,
+        passwordHash: to,
+        // It proves no more than the number does, until another factor has been shown after it.
+        ...(factors === null ? {} : { secondFactors: packFactors({ ...factors, isPasswordBySms: true }) }),
+        devices: packDevices([]),
+        ticket: { kind: 'reset', id },
+        ends: { allBut: null },
+        events: [eventOf(clock, 'password.reset', byOf(client))],
+      })
+      if (outcome === 'used') break
+      if (outcome === 'conflict') continue
+      later(() => notify(phone ?? '', 'password_changed', { service: settings.serviceName }))
+      return
     }
-    const isSet = await store.setPassword(account.id, {
-      from: account.passwordHash,
-      to,
-      keep: { session: null },
-      event: eventOf(clock, 'password.reset', byOf(client)),
-    })
-    if (!isSet) throw invalidToken()
-    later(() => notify(phone ?? '', 'password_changed', { service: settings.serviceName }))
+    throw invalidToken()
   }
 
   /** A number that was proven long ago may be another person's by now. */

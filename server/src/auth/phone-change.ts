@@ -1,10 +1,9 @@
-import { CountersignError } from '../primitives/errors.ts'
 import { maskPhone, parsePhone } from '../primitives/phone.ts'
 import { sha256 } from '../primitives/secrets.ts'
-import type { Purpose, Verification } from '../verify/verification.ts'
+import type { Verification } from '../verify/verification.ts'
 import { type AuthDeps, byOf, callerOf, type Client, eventOf, SIGN_IN } from './deps.ts'
 import { countCall } from './entering.ts'
-import { codeIsRight, orCheckFailed, sendFailed } from './otp-login.ts'
+import { codeIsRight, orCheckFailed, orSendFailed, sendFailed } from './otp-login.ts'
 import { invalidCode, notSignedIn } from './refusals.ts'
 import type { Sessions, SignedIn } from './sessions.ts'
 import type { User } from './user.ts'
@@ -28,23 +27,21 @@ export class PhoneChange {
    * Sends a code to the number that is to be the user's. Wants a fresh sign-in, unless it is the user's own, which is
    * proven again. Throws `fresh_sign_in_required`, `invalid_phone`, `rate_limited`, `send_failed`.
    */
-  start(
+  async start(
     who: SignedIn,
     { phone, field = 'phone', locale }: { phone: string; field?: string; locale?: string | undefined },
     client: Client,
   ): Promise<Verification> {
     const { e164 } = parsePhone(phone, { field })
     if (e164 !== who.user.phone) this.#sessions.mustBeFresh(who)
-    return this.#send(who, e164, 'phone_change', client, locale)
-  }
-
-  /** Sends a second-factor code to the user's own number. Throws `forbidden` for any other. */
-  sendSecondFactor(who: SignedIn, phone: string, client: Client): Promise<Verification> {
-    const { e164 } = parsePhone(phone, { field: 'phoneNumber' })
-    if (e164 !== who.user.phone) {
-      throw new CountersignError('forbidden', 'This is not your number', { field: 'phoneNumber' })
-    }
-    return this.#send(who, e164, 'second_factor', client)
+    const { verification } = await this.#deps.verifier
+      .start(
+        { to: e164, purpose: 'phone_change', ...(locale === undefined ? {} : { locale }) },
+        callerOf(who.user.id, client),
+      )
+      .catch(orSendFailed)
+    if (verification.status === 'failed') throw sendFailed()
+    return verification
   }
 
   /**
@@ -120,24 +117,6 @@ export class PhoneChange {
       restored: eventOf(clock, 'phone.restored', byOf(client), { phone: maskPhone(e164) }),
     })
     if (restored === undefined) throw invalidCode()
-  }
-
-  async #send(
-    { user }: SignedIn,
-    to: string,
-    purpose: Purpose,
-    client: Client,
-    locale?: string,
-  ): Promise<Verification> {
-    const { verification } = await this.#deps.verifier
-      .start({ to, purpose, ...(locale === undefined ? {} : { locale }) }, callerOf(user.id, client))
-      .catch((error: unknown) => {
-        if (error instanceof CountersignError && error.code === 'delivery_unavailable')
-          throw sendFailed(error)
-        throw error
-      })
-    if (verification.status === 'failed') throw sendFailed()
-    return verification
   }
 }
 

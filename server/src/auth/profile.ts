@@ -4,15 +4,17 @@ import { type AuthDeps, byOf, type Client, eventOf } from './deps.ts'
 import { readEmail } from './email.ts'
 import { hashChoice } from './password-choice.ts'
 import { notSignedIn } from './refusals.ts'
-import type { SignedIn } from './sessions.ts'
+import type { Sessions, SignedIn } from './sessions.ts'
 import type { User } from './user.ts'
 
 /** What people change in their own account. */
 export class Profile {
   readonly #deps: AuthDeps
+  readonly #sessions: Sessions
 
-  constructor(deps: AuthDeps) {
+  constructor(deps: AuthDeps, sessions: Sessions) {
     this.#deps = deps
+    this.#sessions = sessions
   }
 
   /** Changes the name, the e-mail, or both; null takes it away. Throws `email_taken`, `invalid_request`. */
@@ -35,7 +37,7 @@ export class Profile {
 
   /**
    * Changes the password, ends the other sessions, and tells the owner by text. Throws `invalid_credentials`,
-   * `weak_password`, `rate_limited`.
+   * `weak_password`, `rate_limited`, and `second_factor_required` where there is one.
    */
   async changePassword(
     { user, session }: SignedIn,
@@ -44,6 +46,7 @@ export class Profile {
     client: Client,
   ): Promise<void> {
     const { store, clock, hasher, counters, rules, settings, notify, later } = this.#deps
+    if (user.secondFactors !== null) this.#sessions.mustBeFresh({ user, session })
     const taken = await takeOrThrow(counters, rules.wrongPasswordsAtChange(user.id, session.id, client))
     const account = await store.account({ id: user.id })
     const from = account?.passwordHash ?? null

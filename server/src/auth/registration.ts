@@ -5,9 +5,8 @@ import { parsePhone } from '../primitives/phone.ts'
 import type { Verification } from '../verify/verification.ts'
 import { type AuthDeps, callerOf, type Client } from './deps.ts'
 import { readEmail } from './email.ts'
-import { countCall, enter } from './entering.ts'
-import type { Grant } from './grant.ts'
-import { orCheckFailed, sendFailed } from './otp-login.ts'
+import { countCall, enter, type LetIn } from './entering.ts'
+import { orCheckFailed, orSendFailed, sendFailed } from './otp-login.ts'
 import { hashChoice } from './password-choice.ts'
 import { invalidCode } from './refusals.ts'
 
@@ -49,7 +48,7 @@ export class Registration {
         { to: e164, purpose: 'signup', ...(locale === undefined ? {} : { locale }) },
         callerOf(service, client),
       )
-      .catch(orFailed)
+      .catch(orSendFailed)
     if (verification.status === 'failed') throw sendFailed()
     await store.putTicket(
       { id: verification.id, kind: 'registration', userId: null, data: { passwordHash, email, name } },
@@ -64,7 +63,7 @@ export class Registration {
     const found = await this.#find(verificationId)
     const { verification } = await this.#deps.verifier
       .resend(found.id, {}, callerOf(found.service, client))
-      .catch(orFailed)
+      .catch(orSendFailed)
     return verification
   }
 
@@ -72,11 +71,7 @@ export class Registration {
    * Makes the account and signs in. Somebody who has an account already comes into that one, unchanged: they have shown
    * what a sign-in by code shows. Throws `invalid_code`, `rate_limited`, `account_disabled`.
    */
-  async verify(
-    verificationId: string,
-    code: string,
-    client: Client,
-  ): Promise<Grant & { readonly isNew: boolean }> {
+  async verify(verificationId: string, code: string, client: Client): Promise<LetIn> {
     const { store, verifier } = this.#deps
     await countCall(this.#deps, client)
     const found = await this.#find(verificationId).catch(() => undefined)
@@ -97,9 +92,4 @@ export class Registration {
     if (found?.service.startsWith(SERVICE) === true) return found
     throw new CountersignError('not_found', 'There is no such registration')
   }
-}
-
-function orFailed(error: unknown): never {
-  if (error instanceof CountersignError && error.code === 'delivery_unavailable') throw sendFailed(error)
-  throw error
 }

@@ -33,12 +33,23 @@ export class Sessions {
     return found
   }
 
+  /** Throws `second_factor_required` where there must be a second factor, and this user has none yet. */
+  mustBeComplete({ user }: SignedIn): void {
+    if (this.#deps.settings.secondFactor !== 'required' || user.secondFactors !== null) return
+    throw new CountersignError('second_factor_required', 'Turn a second factor on first')
+  }
+
   /**
-   * Throws `fresh_sign_in_required` unless the person had shown who they are a short while before `at`, in
-   * milliseconds; now unless told.
+   * Throws unless the person had shown who they are a short while before `at`, in milliseconds; now unless told. Where
+   * there is a second factor, that: `second_factor_required`; else `fresh_sign_in_required`.
    */
-  mustBeFresh({ session }: SignedIn, at = this.#deps.clock.now()): void {
-    if (at - session.authAt <= this.#deps.settings.freshSeconds * 1_000) return
+  mustBeFresh({ user, session }: SignedIn, at = this.#deps.clock.now()): void {
+    const { freshSeconds, stepUpSeconds } = this.#deps.settings
+    if (user.secondFactors !== null) {
+      if (session.factorAt !== null && at - session.factorAt <= stepUpSeconds * 1_000) return
+      throw new CountersignError('second_factor_required', 'Show a second factor to do this')
+    }
+    if (at - session.authAt <= freshSeconds * 1_000) return
     throw new CountersignError('fresh_sign_in_required', 'Sign in again to do this')
   }
 

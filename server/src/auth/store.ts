@@ -13,6 +13,8 @@ export type NewUser = {
 export type NewSession = {
   readonly id: string
   readonly amr: readonly Amr[]
+  /** Whether a second factor was shown. */
+  readonly withFactor: boolean
   readonly address: string
   readonly agent: string
   /** It ends so long after it began, however much it is used. */
@@ -33,6 +35,8 @@ export type Entry = {
   readonly session: NewSession
   /** An account whose number was proven longer ago than this is another person's by now. */
   readonly proofSeconds: number
+  /** The account that has the number is not theirs: it is taken from that one, and a new one is made. */
+  readonly startsOver?: boolean
   readonly events: Told<'created' | 'entered' | 'detached' | 'started'>
 }
 
@@ -49,6 +53,37 @@ export type Entered =
     }
   /** The account is shut. Nothing was changed. */
   | { readonly outcome: 'disabled'; readonly user: User }
+  /** The account wants a second factor. Nothing was changed. */
+  | { readonly outcome: 'second_factor'; readonly user: User }
+
+/** A change of an account that was decided on what was read of it. */
+export type AccountChange = {
+  readonly userId: string
+  /** The version that was read. */
+  readonly version: number
+  /** Sets the password. */
+  readonly passwordHash?: string
+  readonly secondFactors?: string | null
+  readonly devices?: string
+  /** Renews the proof of the number, which the user must still have. */
+  readonly provenPhone?: string
+  /** Is used up in the same step. */
+  readonly ticket?: { readonly kind: TicketKind; readonly id: string }
+  /** Is opened in the same step. */
+  readonly session?: NewSession
+  /** Which of the sessions that there were end: none unless told. One that ends alone must be there still. */
+  readonly ends?: { readonly only: string } | { readonly allBut: string | null }
+  /** Recorded in this order; one of type `session.started` is about the session that is opened. */
+  readonly events: readonly EventDraft[]
+}
+
+/** What an {@link AccountChange} came to. */
+export type AccountChanged =
+  | { readonly outcome: 'changed'; readonly account: Account; readonly session: Session | null }
+  /** It has been changed since it was read, is shut, or is gone. Nothing was changed. */
+  | { readonly outcome: 'conflict' }
+  /** The ticket, or the one session that was to end, is not there, was used, or is too old. Nothing was changed. */
+  | { readonly outcome: 'used' }
 
 /** A use of a refresh token. */
 export type Rotation = {
@@ -92,8 +127,12 @@ export type Ticket = {
   readonly data: Readonly<Record<string, string | null>>
 }
 
-/** A registration that waits for its number, a password reset that was proven, a number that can be taken back. */
-export type TicketKind = 'registration' | 'reset' | 'phone_undo'
+/**
+ * A registration that waits for its number, a password reset that was proven, a number that can be taken back, a
+ * sign-in that waits for its second factor, a second factor that waits for its first code, and an account whose second
+ * factors are about to be taken off.
+ */
+export type TicketKind = 'registration' | 'reset' | 'phone_undo' | 'challenge' | 'app_setup' | 'recovery'
 
 /**
  * Keeps users, their sessions and what happened. Its methods are verbs that decide: each is one atomic step between
@@ -103,13 +142,14 @@ export type TicketKind = 'registration' | 'reset' | 'phone_undo'
 export interface AuthStore {
   /**
    * Lets in who has proven a number, and opens a session. The account that has the number is entered, and its proof is
-   * renewed, if it is active and was proven within `proofSeconds`. A number proven longer ago is taken from the account
-   * that has it, which keeps everything else. Without an account to enter, one is made.
+   * renewed, if it is active, was proven within `proofSeconds`, and wants no second factor. A number proven longer ago is
+   * taken from the account that has it, which keeps everything else; its devices are forgotten. Without an account to
+   * enter, one is made.
    */
   enter(entry: Entry): Promise<Entered>
   /**
    * Opens a session of a user who has shown a password. `passwordHash` is the one that was compared: a password that
-   * was changed, or an account that was shut meanwhile, opens nothing (undefined).
+   * was changed, an account that was shut, or one that has got a second factor meanwhile opens nothing (undefined).
    */
   openSession(
     userId: string,
@@ -117,6 +157,8 @@ export interface AuthStore {
     session: NewSession,
     events: Told<'started'>,
   ): Promise<{ readonly user: User; readonly session: Session } | undefined>
+  /** Changes an account if it still is what was read, and everything that goes with that in the same step. */
+  changeAccount(change: AccountChange): Promise<AccountChanged>
   /** Uses a refresh token: the next generation, the same child again within the grace, or the end of the session. */
   rotate(rotation: Rotation): Promise<Rotated>
   /** A live session and its user; undefined once it has ended, or its user is shut. */
@@ -145,7 +187,8 @@ export interface AuthStore {
   ): Promise<User | 'email_taken' | undefined>
   /**
    * Sets a password in the place of `from`; false when that is not the one any more, or the account is shut. Ends every
-   * session but `keep`, unless that is `'all'` (a new hash of the same password, which also has no event).
+   * session but `keep` and forgets every device, unless that is `'all'` (a new hash of the same password, which also
+   * has no event).
    */
   setPassword(
     userId: string,
@@ -158,7 +201,7 @@ export interface AuthStore {
   ): Promise<boolean>
   /**
    * Gives a number that was just proven to a user: it is taken from whoever had it, and the user's sessions but `keep`
-   * end. `undo` is kept for the number that was there before, if that is its `from`; another change may have been
+   * end, as do the devices of both. `undo` is kept for the number that was there before, if that is its `from`; another change may have been
    * quicker. Undefined when the user is shut or gone.
    */
   changePhone(change: {
@@ -172,10 +215,10 @@ export interface AuthStore {
   >
   /**
    * Puts back the number that a user had before a change and has just proven again, if nobody else has it by now, and
-   * ends every session of the user. Uses the ticket up, and those of later changes with it, which would undo this. Undefined when it is not valid.
+   * ends every session and device of the user. Uses the ticket up, and those of later changes with it, which would undo this. Undefined when it is not valid.
    */
   restorePhone(ticketId: string, events: Told<'restored'>): Promise<{ readonly user: User } | undefined>
-  /** Shuts or opens an account; shutting ends its sessions. Undefined when there is none. */
+  /** Shuts or opens an account; shutting ends its sessions and devices. Undefined when there is none. */
   setStatus(userId: string, status: UserStatus, event: EventDraft): Promise<User | undefined>
   /**
    * Deletes a user with sessions and tickets. What the log tells of them stays, without address, agent and data. False

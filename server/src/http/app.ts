@@ -17,7 +17,7 @@ import { type Access, authenticate, isAllowedOrigin } from './access.ts'
 import { makeClientAddress } from './client-address.ts'
 import { registerAdmin } from './admin/routes.ts'
 import { agentOf, authenticateUser } from './auth/people.ts'
-import { COOKIE_HEADER } from './auth/refresh-cookie.ts'
+import { COOKIE_HEADER } from './auth/cookies.ts'
 import { registerAuth } from './auth/routes.ts'
 import { registerDevRoutes } from './dev/routes.ts'
 import { errorHeaders, toCountersignError, toProblem } from './errors.ts'
@@ -40,6 +40,8 @@ declare module 'fastify' {
   interface FastifyContextConfig {
     /** Who may call the route. Every route says it; see `access.ts`. */
     access?: Access
+    /** Whether a user may call it who must turn a second factor on first. */
+    isSetup?: boolean
   }
   interface FastifyRequest {
     access: { key: ApiKey; address: string }
@@ -127,7 +129,7 @@ async function registerCors(app: App, services: Services): Promise<void> {
       return allowed ? origin : false
     },
     methods: ['GET', 'POST', 'PATCH', 'DELETE'],
-    // The refresh token may lie in a cookie; see `auth/refresh-cookie.ts`. A page of any origin cannot use it.
+    // The refresh token may lie in a cookie; see `auth/cookies.ts`. A page of any origin cannot use it.
     credentials: services.settings.corsOrigins !== '*',
     allowedHeaders: ['authorization', 'content-type', 'idempotency-key', COOKIE_HEADER],
     exposedHeaders: ['retry-after', 'ratelimit', 'ratelimit-policy', 'x-request-id'],

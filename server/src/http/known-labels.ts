@@ -46,7 +46,10 @@ export const LIMITS = [
   'wrong_passwords_per_account_and_address',
   'wrong_passwords_per_account',
   'wrong_passwords_per_session',
+  'wrong_passwords_per_device',
   'calls_per_session',
+  'wrong_app_codes_per_account',
+  'backup_codes_per_account',
 ] as const
 
 /**

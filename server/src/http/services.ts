@@ -46,4 +46,6 @@ export type HttpSettings = {
   readonly production: boolean
   readonly publishableReadsPerAddressHour: number
   readonly messagesPerPhoneHour: number
+  /** How long a device is remembered. */
+  readonly deviceSeconds: number
 }

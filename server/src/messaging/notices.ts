@@ -30,6 +30,24 @@ const NOTICES: ReadonlyMap<string, Notice> = new Map([
     es: '{service}: se ha quitado el acceso en dos pasos. Si no lo pediste, cambia tu contraseña ya.',
     fr: "{service}: la connexion en deux étapes est coupée. Ce n'est pas vous? Changez de mot de passe.",
   }),
+  notice('second_factor_on', ['service'], {
+    en: '{service}: two-step sign-in was turned on. Not you? Change your password now.',
+    de: '{service}: Die Anmeldung in zwei Schritten ist jetzt an. Nicht von Ihnen? Passwort sofort ändern.',
+    es: '{service}: se ha activado el acceso en dos pasos. Si no lo pediste, cambia tu contraseña ya.',
+    fr: "{service}: la connexion en deux étapes est activée. Ce n'est pas vous? Changez de mot de passe.",
+  }),
+  notice('backup_code_used', ['service', 'left'], {
+    en: '{service}: a backup code was used to sign in, {left} left. Not you? Change your password now.',
+    de: '{service}: Anmeldung mit einem Ersatzcode, noch {left} übrig. Nicht von Ihnen? Passwort sofort ändern.',
+    es: '{service}: se ha usado un codigo de respaldo, quedan {left}. Si no lo has hecho, cambia la clave ya.',
+    fr: "{service}: un code de secours a servi, il en reste {left}. Ce n'est pas vous? Changez de mot de passe.",
+  }),
+  notice('second_factor_reset', ['service', 'hours'], {
+    en: '{service}: two-step sign-in will be turned off in {hours} hours. Not you? Sign in with your second step now.',
+    de: '{service}: Die Anmeldung in zwei Schritten endet in {hours} Stunden. Nicht von Ihnen? Jetzt damit anmelden.',
+    es: '{service}: el acceso en dos pasos se quita en {hours} horas. Si no lo has pedido, entra ya con ese paso.',
+    fr: '{service}: la connexion en deux étapes finira dans {hours} heures. Pas vous? Connectez-vous avec.',
+  }),
   notice('account_exists', ['service'], {
     en: '{service}: you already have an account with this number. Sign in instead. Not you? Ignore this.',
     de: '{service}: Zu dieser Nummer gibt es schon ein Konto. Bitte melden Sie sich an. Nicht von Ihnen? Einfach ignorieren.',

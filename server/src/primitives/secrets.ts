@@ -29,6 +29,8 @@ export type SecretKeys = {
   readonly checkKey: KeyObject
   /** Makes refresh tokens. */
   readonly refreshKey: KeyObject
+  /** Seals what must be read again (see `seal`). */
+  readonly sealKey: KeyObject
   /** Signs proofs and access tokens; its public half is `jwk`. */
   readonly signingKey: KeyObject
   readonly jwk: PublicJwk
@@ -67,6 +69,7 @@ export function deriveKeys(secret: string): SecretKeys {
     codeKey: createSecretKey(derive(secret, 'code')),
     checkKey: createSecretKey(derive(secret, 'check')),
     refreshKey: createSecretKey(derive(secret, 'refresh')),
+    sealKey: createSecretKey(derive(secret, 'seal')),
     signingKey: privateKey,
     jwk,
   }

@@ -4,9 +4,19 @@ import type { Account, Amr, Session, User, UserStatus } from '../auth/user.ts'
 import { number, numberOrNull, oneOf, type Row, text, textOrNull } from './rows.ts'
 
 const USER_STATUSES: readonly UserStatus[] = ['active', 'disabled']
-const AMRS: readonly Amr[] = ['sms', 'pwd']
-const TICKET_KINDS: readonly TicketKind[] = ['registration', 'reset', 'phone_undo']
+const AMRS: readonly Amr[] = ['sms', 'pwd', 'otp', 'mfa']
+const TICKET_KINDS: readonly TicketKind[] = [
+  'registration',
+  'reset',
+  'phone_undo',
+  'challenge',
+  'app_setup',
+  'recovery',
+]
 const ACTORS: readonly AuthEvent['by']['actor'][] = ['user', 'admin', 'anonymous']
+
+/** What the devices of an account are when there are none. */
+export const NO_DEVICES = '[]'
 
 /** An e-mail as it is kept and looked up. Databases differ in what they make of letters beyond ASCII, so none is asked. */
 export function emailKey(email: string): string
@@ -25,13 +35,21 @@ export function toUser(row: Row): User {
     phoneVerifiedAt: numberOrNull(row, 'phone_verified_at'),
     status: oneOf(row, 'status', USER_STATUSES),
     createdAt: number(row, 'created_at'),
+    secondFactors: textOrNull(row, 'second_factors'),
   }
 }
 
-/** Reads a user with the hash of the password. */
+/** Reads a user with what nobody is shown. */
 export function toAccount(row: Row): Account {
-  return { ...toUser(row), passwordHash: textOrNull(row, 'password_hash') }
+  return {
+    ...toUser(row),
+    passwordHash: textOrNull(row, 'password_hash'),
+    devices: text(row, 'devices'),
+    version: number(row, 'version'),
+  }
 }
+
+export { userOf } from '../auth/user.ts'
 
 /** Writes a user who has just proven a number. */
 export function packUser(user: NewUser & { readonly phone: string }, nowMs: number) {
@@ -43,6 +61,9 @@ export function packUser(user: NewUser & { readonly phone: string }, nowMs: numb
     phone_verified_at: nowMs,
     status: 'active',
     password_hash: user.passwordHash,
+    second_factors: null,
+    devices: NO_DEVICES,
+    version: 0,
     created_at: nowMs,
   }
 }
@@ -56,6 +77,7 @@ export function toSession(row: Row): Session {
       .split(',')
       .map((amr) => oneOf({ amr }, 'amr', AMRS)),
     authAt: number(row, 'auth_at'),
+    factorAt: numberOrNull(row, 'factor_at'),
     createdAt: number(row, 'created_at'),
     usedAt: number(row, 'used_at'),
     address: text(row, 'address'),
@@ -73,6 +95,7 @@ export function packSession(session: NewSession, userId: string, nowMs: number) 
     user_id: userId,
     amr: session.amr.join(','),
     auth_at: nowMs,
+    factor_at: session.withFactor ? nowMs : null,
     created_at: nowMs,
     used_at: nowMs,
     address: session.address,

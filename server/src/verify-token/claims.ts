@@ -17,9 +17,9 @@ export type AccessClaims = CommonClaims & {
   /** The session, `ses_…`. */
   readonly sid: string
   readonly client_id: string
-  /** How they showed who they are (RFC 8176), such as `sms` or `pwd`. */
+  /** How they showed who they are (RFC 8176), such as `sms` or `pwd`; with a second factor `mfa`, too. */
   readonly amr: readonly string[]
-  /** When they did. */
+  /** When they last did; a refresh does not change it. */
   readonly auth_time: number
 }
 
@@ -77,7 +77,8 @@ function checkCommon(claims: Claims, expected: Expected): void {
     throw new TokenError('not_yet_valid', 'the token is from the future')
 }
 
-function isText(value: unknown): value is string {
+/** A text that says something. */
+export function isText(value: unknown): value is string {
   return typeof value === 'string' && value !== ''
 }
 

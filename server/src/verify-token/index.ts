@@ -3,6 +3,7 @@ export type { AccessClaims, ProofClaims } from './claims.ts'
 export { requireUser, requireUserHook, userOf, withUser } from './guards.ts'
 export { bearerOf } from './refusal.ts'
 export { seenInMemory } from './seen-in-memory.ts'
+export type { AccessExpectations } from './step-up.ts'
 export { TokenError, type TokenErrorCode } from './token-error.ts'
 export {
   makeTokenVerifier,

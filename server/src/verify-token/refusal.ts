@@ -1,4 +1,5 @@
 import type { AccessClaims } from './claims.ts'
+import type { AccessExpectations } from './step-up.ts'
 import { TokenError } from './token-error.ts'
 import type { TokenVerifier } from './verifier.ts'
 
@@ -16,15 +17,17 @@ export function bearerOf(header: string | null | undefined): string | undefined 
 export async function userOfHeader(
   verify: TokenVerifier,
   header: string | null | undefined,
+  wanted: AccessExpectations | undefined,
 ): Promise<AccessClaims> {
   const token = bearerOf(header)
   if (token === undefined) throw new NoToken('there is no bearer token')
-  return verify.accessToken(token)
+  return verify.accessToken(token, wanted)
 }
 
 /** What is answered to a token that is not believed; undefined for an error that is about something else. */
 export function refusalOf(
   error: unknown,
+  wanted: AccessExpectations | undefined,
 ): { status: number; headers: Record<string, string>; body: string } | undefined {
   const type = { 'content-type': 'application/json', 'cache-control': 'no-store' }
   if (error instanceof NoToken)
@@ -38,6 +41,13 @@ export function refusalOf(
   // Not 401: a client would sign its user out because our server is down.
   if (error.code === 'keys_unavailable')
     return { status: SERVICE_UNAVAILABLE, headers: { ...type, 'retry-after': '1' }, body }
-  const challenge = `Bearer error="invalid_token", error_description="${error.message}"`
+  const challenge = challengeOf(error, wanted?.maxAgeSeconds)
   return { status: UNAUTHORIZED, headers: { ...type, 'www-authenticate': challenge }, body }
+}
+
+/** RFC 6750, and for a step-up RFC 9470. That one knows `acr_values`, too, but a token of Countersign has no `acr`. */
+function challengeOf({ code, message }: TokenError, maxAgeSeconds: number | undefined): string {
+  if (code !== 'step_up_required') return `Bearer error="invalid_token", error_description="${message}"`
+  const challenge = `Bearer error="insufficient_user_authentication", error_description="${message}"`
+  return maxAgeSeconds === undefined ? challenge : `${challenge}, max_age="${maxAgeSeconds}"`
 }

@@ -16,6 +16,8 @@ export type TokenErrorCode =
   | 'wrong_phone'
   /** A proof that came before. */
   | 'already_used'
+  /** The token is good and does not do here: the person has to show more of who they are, or to show it again. */
+  | 'step_up_required'
   /** The server's keys could not be read: nobody can tell whether the token is good. Try again later. */
   | 'keys_unavailable'
 

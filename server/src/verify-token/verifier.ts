@@ -1,4 +1,5 @@
 import {
+  isText,
   readAccessClaims,
   readProofClaims,
   type AccessClaims,
@@ -7,6 +8,7 @@ import {
 } from './claims.ts'
 import { openJws, readJws } from './jws.ts'
 import { KeySet } from './key-set.ts'
+import { checkExpectations, mustMeet, type AccessExpectations } from './step-up.ts'
 import { TokenError } from './token-error.ts'
 
 /**
@@ -45,7 +47,7 @@ export type ProofExpectations = {
 
 /** Checks tokens of one server offline. Both reject with a `TokenError` whose `code` tells why. */
 export type TokenVerifier = {
-  readonly accessToken: (token: string) => Promise<AccessClaims>
+  readonly accessToken: (token: string, wanted?: AccessExpectations) => Promise<AccessClaims>
   readonly proof: (proof: string, expected: ProofExpectations) => Promise<ProofClaims>
 }
 
@@ -74,7 +76,14 @@ export function makeTokenVerifier(options: TokenVerifierOptions): TokenVerifier 
   }
 
   return {
-    accessToken: async (token) => readAccessClaims(await open(token, ACCESS_TOKEN), expected()),
+    accessToken: async (token, wanted) => {
+      checkExpectations(wanted)
+      const payload = await open(token, ACCESS_TOKEN)
+      const now = expected()
+      const claims = readAccessClaims(payload, now)
+      if (wanted !== undefined) mustMeet(claims, wanted, now)
+      return claims
+    },
     proof: async (proof, wanted) => {
       if (!isText(wanted?.purpose)) throw new TypeError('a proof is checked for a purpose')
       const claims = readProofClaims(await open(proof, PROOF), expected())
@@ -104,8 +113,4 @@ function addressOf(text: string): string {
   const plain = url !== undefined && url.username + url.password + url.search + url.hash === ''
   if (!plain || !/^https?:$/.test(url.protocol)) throw new TypeError('url must be an http(s) address')
   return url.href.replace(/\/+$/, '')
-}
-
-function isText(value: unknown): value is string {
-  return typeof value === 'string' && value !== ''
 }

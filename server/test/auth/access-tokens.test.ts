@@ -18,6 +18,7 @@ function world() {
     userId: 'usr_1',
     amr: ['pwd'],
     authAt: now - 61_500,
+    factorAt: null,
     createdAt: now - 61_500,
     usedAt: now,
     address: '192.0.2.1',

@@ -126,11 +126,51 @@ describe('a password hash', () => {
       made.replace('argon2id', 'argon2i'),
       made.replace('v=19', 'v=16'),
       made.slice(0, made.lastIndexOf('$')),
+      made.slice(0, made.lastIndexOf('$') + 1),
       `${made}$`,
       ` ${made}`,
       made.replace('m=7168', 'm=-1'),
     ])
       await expect(hasher.verify('a password', hash)).rejects.toThrow('cannot be read')
+  })
+})
+
+describe('texts under one salt', () => {
+  test('are hashed as a password is, in two parts', async () => {
+    const salt = hasher.newSalt()
+    watch()
+    const [one, other] = await Promise.all([
+      hasher.hashWithSalt('one', salt),
+      hasher.hashWithSalt('two', salt),
+    ])
+    expect(salt).toMatch(/^\$argon2id\$v=19\$m=7168,t=1,p=1\$[A-Za-z0-9+/]{22}$/)
+    expect(hasher.newSalt()).not.toBe(salt)
+    expect(one).toMatch(/^[A-Za-z0-9+/]{43}$/)
+    expect(one).not.toBe(other)
+    expect(await hasher.hashWithSalt('one', salt)).toBe(one)
+    expect(await hasher.verify('one', `${salt}$${one}`)).toEqual({ isRight: true, isOld: false })
+    expect(await hasher.verify('one', `${salt}$${other}`)).toEqual({ isRight: false, isOld: false })
+    expect(watched.made).toHaveLength(5)
+  })
+
+  test('are hashed at the cost that the salt tells', async () => {
+    const salt = new PasswordHasher({ ...COST, memoryKib: 8_192, passes: 2 }).newSalt()
+    watch()
+    await hasher.hashWithSalt('one', salt)
+    expect(watched.made).toMatchObject([{ memory: 8_192, passes: 2, parallelism: 1, tagLength: 32 }])
+  })
+
+  test('are an error under a salt that cannot be read', async () => {
+    const salt = hasher.newSalt()
+    for (const wrong of [
+      '',
+      'salt',
+      `${salt}$`,
+      ` ${salt}`,
+      salt.slice(0, salt.lastIndexOf('$')),
+      `${salt}\n`,
+    ])
+      await expect(hasher.hashWithSalt('one', wrong)).rejects.toThrow('cannot be read')
   })
 })
 
@@ -248,12 +288,16 @@ describe('F25: many passwords at once', () => {
     watch(held)
     const busy = new PasswordHasher(COST)
     const places = COST.atOnce + WAITING_MAX
-    const all = Array.from({ length: places }, (_, n) =>
-      n % 2 === 0 ? busy.hash('a password') : busy.verify('a password', null),
-    )
+    const hashed = (n: number): Promise<unknown> => {
+      if (n % 3 === 0) return busy.hash('a password')
+      if (n % 3 === 1) return busy.verify('a password', null)
+      return busy.hashWithSalt('a password', busy.newSalt())
+    }
+    const all = Array.from({ length: places }, (_, n) => hashed(n))
     const overloaded = { code: 'overloaded', help: { retryAfterSeconds: 1 } }
     await expect(busy.hash('one more')).rejects.toMatchObject(overloaded)
     await expect(busy.verify('one more', null)).rejects.toMatchObject(overloaded)
+    await expect(busy.hashWithSalt('one more', busy.newSalt())).rejects.toMatchObject(overloaded)
     let ended = 0
     const ending = Promise.all(all.map((one) => one.then(() => (ended += 1))))
     while (ended < places) {

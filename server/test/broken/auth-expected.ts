@@ -60,6 +60,41 @@ const RESTORED_NOT = 'a number that somebody else has by now is not put back, th
 const UNDONE_AFTER = 'a change that was taken back takes those after it with it, and leaves those before'
 const UNDO_IN_TIME = 'a change is taken back within its time, and not with a ticket of another kind'
 const RESTORED_SHUT = 'a shut account gets its number back and stays shut; a deleted one stays deleted'
+const ALL_CHANGED = 'all of a change is done in one step, and told'
+const NOT_GIVEN = 'what is not given stays; the password, the second factors and the devices make a version'
+const CONFLICT =
+  'an account that is not as it was read, is shut, or is gone, is left as it is, and so is the ticket'
+const LOST_NUMBER = 'a number that was lost is proven for nobody’s account'
+const A12_USED = 'A12: a ticket that is not there, was used, is too old or of another kind, changes nothing'
+const F22_USED = 'F22: a ticket that was met after its time stays used up when the clock is set back'
+const ENDED_AS_TOLD = 'the sessions that were there end as told, and nobody else’s'
+const EVENTS_AS_TOLD = 'events are recorded as they were told, the start of a session as of that one'
+const VERSION_RACE = 'of 30 who change one account as it was read, one has changed it'
+const A12_READ_AGAIN = 'A12: of 30 who come with one ticket and read again, one has changed the account'
+const A12_NO_VERSION = 'A12: of 30 who come with one ticket that makes no version, one comes in'
+const NONE_LOST = 'of 12 who each add something to what was read, none is lost'
+const COME_IN_SHUT_RACE = 'whoever comes in by a change while the account is shut has no session afterwards'
+const COME_IN_RESET_RACE =
+  'whoever comes in by a change while the password is reset has no session afterwards'
+const USE_RACE = 'a session that a change ends while it is used stays ended'
+const FACTOR_ASKED = 'an account with a second factor is not entered with its number, and nothing changes'
+const FACTOR_OF_SHUT = 'an account with a second factor that is shut is said to be shut'
+const FACTOR_OF_STALE =
+  'a number proven too long ago is another’s, also where there is a second factor, which stays'
+const FACTOR_BESIDES_PASSWORD = 'a password alone opens no session where there is a second factor'
+const STARTS_OVER = 'whoever starts over gets a new account, whatever the one is that has the number'
+const STARTS_OVER_FROM_NOBODY = 'whoever starts over with a number that nobody has takes it from nobody'
+const STARTS_OVER_RACE = 'of 12 who start over at once, each takes the number from the one before'
+const ENTER_FACTOR_RACE =
+  'whoever enters with the number while a second factor is set up has no session afterwards'
+const OPEN_FACTOR_RACE =
+  'whoever opens with the password while a second factor is set up has no session afterwards'
+const FACTOR_SHOWN = 'a session tells when a second factor was shown in it, however it was opened and used'
+const DEVICES_STAY = 'a sign-in, a new name and what is refused leave the devices and make no version'
+const FORGOTTEN_WITH_PASSWORD = 'a new password forgets the devices; a new hash of the same keeps them'
+const FORGOTTEN_WITH_NUMBER = 'a number that is given, given again or put back forgets the devices'
+const FORGOTTEN_WITH_LOSS = 'a number that is taken away takes the devices with it'
+const FORGOTTEN_WHEN_SHUT = 'shutting an account forgets its devices, once'
 const TICKET = 'a ticket is given back as it was put, once'
 const TICKET_RACE = 'A12: of 30 who take one ticket at once, one gets it'
 const A11_KIND = 'A11: a ticket is of its kind alone, and two of different kinds may have one id'
@@ -80,7 +115,7 @@ export const AUTH_EXPECTED: Readonly<Record<string, readonly string[]>> = {
     OWN_AGAIN,
     RESTORED,
   ],
-  'auth store: proof-kept': [STALE, TAKEN_FROM],
+  'auth store: proof-kept': [STALE, TAKEN_FROM, LOST_NUMBER, FACTOR_OF_STALE, STARTS_OVER],
   'auth store: agent-forgotten': [
     'a new number makes a user with all that was given, and a session',
     OPENS,
@@ -90,8 +125,10 @@ export const AUTH_EXPECTED: Readonly<Record<string, readonly string[]>> = {
     FIRST_AGENT,
     NEVER_GIVEN,
     ROTATE_RACE,
+    ALL_CHANGED,
+    FACTOR_SHOWN,
   ],
-  'auth store: idle-not-seen': [LISTED],
+  'auth store: idle-not-seen': [LISTED, STARTS_OVER],
   'auth store: sessions-of-anyone': [
     ENTER_DELETE_RACE,
     LISTED,
@@ -101,10 +138,13 @@ export const AUTH_EXPECTED: Readonly<Record<string, readonly string[]>> = {
     TAKEN_FROM,
     HAD_NONE,
     RESTORED_NOT,
+    CONFLICT,
+    ENDED_AS_TOLD,
+    STARTS_OVER,
   ],
-  'auth store: oldest-session-first': [LISTED],
+  'auth store: oldest-session-first': [LISTED, FACTOR_SHOWN],
   'auth store: ends-strangers': [ENDED],
-  'auth store: ends-all-of-everyone': [ENDED_ALL, SET_ENDS, SHUT, CHANGED, TAKEN_FROM],
+  'auth store: ends-all-of-everyone': [ENDED_ALL, SET_ENDS, SHUT, CHANGED, TAKEN_FROM, ENDED_AS_TOLD],
   'auth store: ends-none': [
     NOT_ENTERED,
     ENTER_SHUT_RACE,
@@ -116,8 +156,25 @@ export const AUTH_EXPECTED: Readonly<Record<string, readonly string[]>> = {
     SET_ENDS,
     CHANGED,
     RESTORED,
+    ALL_CHANGED,
+    CONFLICT,
+    ENDED_AS_TOLD,
+    COME_IN_SHUT_RACE,
+    COME_IN_RESET_RACE,
+    USE_RACE,
+    STARTS_OVER,
+    ENTER_FACTOR_RACE,
+    OPEN_FACTOR_RACE,
   ],
-  'auth store: ends-the-kept-too': [ENDED_ALL, SET_ENDS, CHANGED, OWN_AGAIN, HAD_NONE, RESTORED_NOT],
+  'auth store: ends-the-kept-too': [
+    ENDED_ALL,
+    SET_ENDS,
+    CHANGED,
+    OWN_AGAIN,
+    HAD_NONE,
+    RESTORED_NOT,
+    ENDED_AS_TOLD,
+  ],
   'auth store: not-retired': [F22_SESSION],
   'auth store: outlives-its-life': [LASTS, ROTATED],
   'auth store: idle-not-renewed': [STALE, LASTS, ROTATED],
@@ -146,10 +203,39 @@ export const AUTH_EXPECTED: Readonly<Record<string, readonly string[]>> = {
   'auth store: oldest-user-first': [USERS_LISTED],
   'auth store: any-status': [USERS_LISTED],
   'auth store: never-cleared': ['a name and an e-mail are changed, each alone or both, and taken away'],
-  'auth store: password-unconditional': [SET, SET_ENDS, SET_RACE],
+  'auth store: password-unconditional': [SET, SET_ENDS, SET_RACE, DEVICES_STAY],
   'auth store: password-of-shut': [SET],
-  'auth store: ticket-of-any-kind': [UNDO_IN_TIME, A11_KIND],
-  'auth store: ticket-for-ever': [UNDO_IN_TIME, F22_TICKET],
+  'auth store: devices-outlive-password': [FORGOTTEN_WITH_PASSWORD],
+  'auth store: devices-outlive-change': [FORGOTTEN_WITH_NUMBER],
+  'auth store: devices-outlive-loss': [FACTOR_OF_STALE, STARTS_OVER, FORGOTTEN_WITH_LOSS],
+  'auth store: devices-outlive-shutting': [FORGOTTEN_WHEN_SHUT],
+  'auth store: hash-forgets-devices': [FORGOTTEN_WITH_PASSWORD],
+  'auth store: entry-forgets-devices': [ENTER_FACTOR_RACE, DEVICES_STAY],
+  'auth store: no-version-of-password': [SET, COME_IN_RESET_RACE, FORGOTTEN_WITH_PASSWORD],
+  'auth store: no-version-of-number': [CHANGED, FORGOTTEN_WITH_NUMBER],
+  'auth store: no-version-of-loss': [STALE, TAKEN_FROM, FACTOR_OF_STALE, STARTS_OVER, FORGOTTEN_WITH_LOSS],
+  'auth store: no-version-of-status': [FORGOTTEN_WHEN_SHUT],
+  'auth store: no-version-of-change': [
+    ALL_CHANGED,
+    NOT_GIVEN,
+    CONFLICT,
+    A12_USED,
+    VERSION_RACE,
+    A12_READ_AGAIN,
+    NONE_LOST,
+    FACTOR_OF_STALE,
+    ENTER_FACTOR_RACE,
+    DEVICES_STAY,
+    FORGOTTEN_WITH_NUMBER,
+  ],
+  'auth store: factors-lost-with-number': [FACTOR_OF_STALE, STARTS_OVER, FORGOTTEN_WITH_LOSS],
+  'auth store: factors-lost-with-password': [FORGOTTEN_WITH_PASSWORD],
+  'auth store: factors-never-cleared': [NOT_GIVEN, FACTOR_ASKED, FACTOR_BESIDES_PASSWORD],
+  'auth store: proof-not-renewed-by-change': [ALL_CHANGED, NOT_GIVEN],
+  'auth store: factor-not-noted': [ALL_CHANGED, FACTOR_SHOWN],
+  'auth store: factor-shown-by-use': [ROTATED, FACTOR_SHOWN],
+  'auth store: ticket-of-any-kind': [UNDO_IN_TIME, A11_KIND, A12_USED],
+  'auth store: ticket-for-ever': [UNDO_IN_TIME, F22_TICKET, A12_USED, F22_USED],
   'auth store: first-ticket-stays': [TICKET_REPLACED],
   'auth store: time-of-first-ticket': [TICKET_REPLACED],
   'auth store: tickets-stay': [DELETED, UNDONE_AFTER],
@@ -165,6 +251,8 @@ export const AUTH_EXPECTED: Readonly<Record<string, readonly string[]>> = {
     RESTORED_SHUT,
     TICKET,
     TICKET_REPLACED,
+    CONFLICT,
+    FORGOTTEN_WITH_NUMBER,
   ],
   'auth store: ticket-not-used-up': [
     RESTORED_NOT,
@@ -174,6 +262,12 @@ export const AUTH_EXPECTED: Readonly<Record<string, readonly string[]>> = {
     A11_KIND,
     TICKET_REPLACED,
     F22_TICKET,
+    ALL_CHANGED,
+    CONFLICT,
+    A12_USED,
+    F22_USED,
+    A12_READ_AGAIN,
+    A12_NO_VERSION,
   ],
   'auth store: session-not-named': [
     'an entry records who was made and what was started, of whom and which session',
@@ -184,12 +278,14 @@ export const AUTH_EXPECTED: Readonly<Record<string, readonly string[]>> = {
     REUSED_OLD,
     F22_GRACE,
     REUSE_RACE,
+    ALL_CHANGED,
+    EVENTS_AS_TOLD,
   ],
   'auth store: key-forgotten': [DELETED, EVENT],
   'auth store: log-keeps-all': [DELETED],
   'auth store: log-blanks-all': [DELETED],
   'auth store: oldest-event-first': [EVENTS_LISTED],
-  'auth store: events-of-anyone': [STALE, SHUT, DELETED, EVENTS_LISTED],
+  'auth store: events-of-anyone': [STALE, SHUT, DELETED, EVENTS_LISTED, STARTS_OVER],
   'auth store: events-of-any-type': [
     ENDED,
     ENDED_ALL,
@@ -206,6 +302,7 @@ export const AUTH_EXPECTED: Readonly<Record<string, readonly string[]>> = {
     RESTORE_RACE,
     EVENT,
     EVENTS_LISTED,
+    STARTS_OVER_RACE,
   ],
   'auth store: events-of-user-or-type': [EVENTS_LISTED],
   'auth store: sweeps-live-sessions': [SESSIONS_SWEPT],
@@ -219,11 +316,21 @@ export const AUTH_EXPECTED: Readonly<Record<string, readonly string[]>> = {
     'of 200 who enter with one new number at once, one makes the account and all come into it',
     STALE_RACE,
     'while a change is taken back and others enter with the number from before, one has it',
+    STARTS_OVER,
+    STARTS_OVER_RACE,
   ],
-  'auth store: never-stale': [STALE, STALE_SHUT, STALE_RACE, HAD_NONE],
+  'auth store: never-stale': [
+    STALE,
+    STALE_SHUT,
+    STALE_RACE,
+    HAD_NONE,
+    LOST_NUMBER,
+    FACTOR_OF_STALE,
+    FORGOTTEN_WITH_LOSS,
+  ],
   'auth store: idle-past-life': ['a session’s idle time is never longer than its life'],
   'auth store: enters-shut': [NOT_ENTERED, ENTER_SHUT_RACE],
-  'auth store: shut-for-ever': [STALE_SHUT],
+  'auth store: shut-for-ever': [STALE_SHUT, STARTS_OVER],
   'auth store: case-kept': [EMAIL_LEFT_OUT],
   'auth store: tells-refusals': [
     NOT_ENTERED,
@@ -247,14 +354,19 @@ export const AUTH_EXPECTED: Readonly<Record<string, readonly string[]>> = {
     RESTORE_RACE,
     RESTORED_NOT,
     RESTORED_SHUT,
+    CONFLICT,
+    A12_USED,
+    FACTOR_ASKED,
+    FACTOR_BESIDES_PASSWORD,
   ],
-  'auth store: look-then-open': [OPEN_RESET_RACE, OPEN_SHUT_RACE],
+  'auth store: look-then-open': [OPEN_RESET_RACE, OPEN_SHUT_RACE, OPEN_FACTOR_RACE],
   'auth store: any-password': [OPENS],
   'auth store: no-password': [OPENS_NOTHING],
   'auth store: look-then-rotate': [
     ROTATE_RACE,
     REUSE_RACE,
     'a session that is ended while it is used stays ended',
+    USE_RACE,
   ],
   'auth store: no-grace': [REPEATED, FIRST_AGENT, ROTATE_RACE],
   'auth store: long-grace': [REUSED_LATE, NO_GRACE, REUSE_RACE],
@@ -268,16 +380,23 @@ export const AUTH_EXPECTED: Readonly<Record<string, readonly string[]>> = {
   'auth store: look-then-update': [EMAIL_RACE],
   'auth store: name-all-the-same': [EMAIL_TAKEN],
   'auth store: look-then-set': [SET_RACE],
-  'auth store: keeps-all': [OPEN_RESET_RACE, SET_ENDS],
-  'auth store: keeps-none': [SET_ENDS],
-  'auth store: sessions-stay': [NOT_ENTERED, ENTER_SHUT_RACE, OPEN_SHUT_RACE, ENDED_WITH_USER],
+  'auth store: keeps-all': [OPEN_RESET_RACE, SET_ENDS, COME_IN_RESET_RACE, FORGOTTEN_WITH_PASSWORD],
+  'auth store: keeps-none': [SET_ENDS, FORGOTTEN_WITH_PASSWORD],
+  'auth store: sessions-stay': [
+    NOT_ENTERED,
+    ENTER_SHUT_RACE,
+    OPEN_SHUT_RACE,
+    ENDED_WITH_USER,
+    COME_IN_SHUT_RACE,
+    STARTS_OVER,
+  ],
   'auth store: told-twice': [SHUT],
   'auth store: look-then-change': [CHANGE_RACE, OWN_CHANGE_RACE],
   'auth store: undo-written-over': [OWN_CHANGE_RACE],
   'auth store: changes-shut': [NO_NUMBER],
   'auth store: spares-shut': [TAKEN_FROM],
   'auth store: always-undo': [OWN_AGAIN, HAD_NONE],
-  'auth store: undo-takes-number': [RESTORED_NOT],
+  'auth store: undo-takes-number': [RESTORED_NOT, FORGOTTEN_WITH_NUMBER],
   'auth store: undo-waits': [RESTORED_NOT, UNDO_IN_TIME],
   'auth store: look-then-restore': [RESTORE_RACE],
   'auth store: proof-of-before': [RESTORED],
@@ -288,4 +407,32 @@ export const AUTH_EXPECTED: Readonly<Record<string, readonly string[]>> = {
   'auth store: look-then-take': [TICKET_RACE, F22_TICKET],
   'auth store: reads-old-tickets': [TICKET_READ],
   'auth store: old-ticket-stays': [F22_TICKET],
+  'auth store: look-then-alter': [
+    VERSION_RACE,
+    A12_READ_AGAIN,
+    A12_NO_VERSION,
+    NONE_LOST,
+    COME_IN_SHUT_RACE,
+    COME_IN_RESET_RACE,
+    ENDED_AS_TOLD,
+  ],
+  'auth store: any-version': [CONFLICT, VERSION_RACE, NONE_LOST, COME_IN_RESET_RACE, DEVICES_STAY],
+  'auth store: alters-shut': [CONFLICT],
+  'auth store: any-proof': [CONFLICT, LOST_NUMBER],
+  'auth store: no-ticket': [ALL_CHANGED, CONFLICT, A12_USED, F22_USED, A12_READ_AGAIN, A12_NO_VERSION],
+  'auth store: ticket-first': [CONFLICT, ENDED_AS_TOLD],
+  'auth store: ticket-lost': [CONFLICT, ENDED_AS_TOLD],
+  'auth store: old-ticket-waits': [F22_USED],
+  'auth store: version-always': [NOT_GIVEN, ENDED_AS_TOLD, A12_NO_VERSION],
+  'auth store: ends-what-is-gone': [ENDED_AS_TOLD],
+  'auth store: ends-the-opened-too': [ALL_CHANGED, ENDED_AS_TOLD],
+  'auth store: session-in-every': [ALL_CHANGED, EVENTS_AS_TOLD],
+  'auth store: enters-with-factor': [FACTOR_ASKED, ENTER_FACTOR_RACE],
+  'auth store: look-then-let-in': [ENTER_FACTOR_RACE],
+  'auth store: factor-for-ever': [FACTOR_OF_STALE, FORGOTTEN_WITH_LOSS],
+  'auth store: factor-of-shut': [FACTOR_OF_SHUT],
+  'auth store: opens-with-factor': [FACTOR_BESIDES_PASSWORD],
+  'auth store: never-starts-over': [STARTS_OVER, STARTS_OVER_RACE, FORGOTTEN_WITH_LOSS],
+  'auth store: starts-over-not-from-shut': [STARTS_OVER],
+  'auth store: starts-over-when-told': [STARTS_OVER_FROM_NOBODY],
 }

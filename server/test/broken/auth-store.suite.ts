@@ -9,10 +9,7 @@ import { MiswrittenSqlite, type Slip } from './miswritten-sqlite.ts'
 
 const SLIPS: Record<string, Slip> = {
   right: ['', ''],
-  'proof-not-renewed': [
-    'SET phone = ?, phone_verified_at = ? WHERE',
-    'SET phone = ?, phone_verified_at = coalesce(phone_verified_at, ?) WHERE',
-  ],
+  'proof-not-renewed': ['phone_verified_at = ?', 'phone_verified_at = coalesce(phone_verified_at, ?)'],
   // Who has lost a number seems to have proven it.
   'proof-kept': ['SET phone = NULL, phone_verified_at = NULL', 'SET phone = NULL'],
   'agent-forgotten': [':address, :agent, :generation', ":address, coalesce('', :agent), :generation"],
@@ -61,6 +58,57 @@ const SLIPS: Record<string, Slip> = {
   // A password is set by whoever asks last.
   'password-unconditional': ['AND password_hash IS :from', "AND coalesce(:from, '') IS NOT NULL"],
   'password-of-shut': ["AND status = 'active' AND password_hash", 'AND password_hash'],
+  // Whoever had a device in their hands comes in with it, whatever was done about that.
+  'devices-outlive-password': ['coalesce(:devices, devices)', 'coalesce(devices, :devices)'],
+  'devices-outlive-change': [
+    "SET phone = ?, phone_verified_at = ?, devices = '[]'",
+    'SET phone = ?, phone_verified_at = ?, devices = devices',
+  ],
+  'devices-outlive-loss': ["phone_verified_at = NULL, devices = '[]'", 'phone_verified_at = NULL'],
+  'devices-outlive-shutting': ["SET status = ?, devices = '[]'", 'SET status = ?'],
+  'hash-forgets-devices': ['coalesce(:devices, devices)', "coalesce(:devices, '[]')"],
+  'entry-forgets-devices': [
+    'SET phone_verified_at = ? WHERE',
+    "SET phone_verified_at = ?, devices = '[]', version = version + 1 WHERE",
+  ],
+  // What was decided on what is so no more is done.
+  'no-version-of-password': [
+    'coalesce(:devices, devices), version = version + 1',
+    'coalesce(:devices, devices)',
+  ],
+  'no-version-of-number': [
+    "SET phone = ?, phone_verified_at = ?, devices = '[]', version = version + 1",
+    "SET phone = ?, phone_verified_at = ?, devices = '[]'",
+  ],
+  'no-version-of-loss': [
+    "phone_verified_at = NULL, devices = '[]', version = version + 1",
+    "phone_verified_at = NULL, devices = '[]'",
+  ],
+  'no-version-of-status': [
+    "SET status = ?, devices = '[]', version = version + 1",
+    "SET status = ?, devices = '[]'",
+  ],
+  'no-version-of-change': ['version = :version', 'version = coalesce(version, :version)'],
+  // Whoever has lost a number is asked for no second factor from then on.
+  'factors-lost-with-number': [
+    'phone_verified_at = NULL,',
+    'phone_verified_at = NULL, second_factors = NULL,',
+  ],
+  'factors-lost-with-password': [
+    'SET password_hash = :to,',
+    'SET password_hash = :to, second_factors = NULL,',
+  ],
+  'factors-never-cleared': [
+    'second_factors = :second_factors',
+    'second_factors = coalesce(:second_factors, second_factors)',
+  ],
+  'proof-not-renewed-by-change': [
+    'phone_verified_at = :phone_verified_at',
+    'phone_verified_at = coalesce(phone_verified_at, :phone_verified_at)',
+  ],
+  'factor-not-noted': [':auth_at, :factor_at', ':auth_at, nullif(:factor_at, :factor_at)'],
+  // A second factor was shown for as long as the session is used.
+  'factor-shown-by-use': ['used_at = :now, address', 'used_at = :now, factor_at = :now, address'],
   'ticket-of-any-kind': ['WHERE kind = ? AND id = ? RETURNING', "WHERE ? > '' AND id = ? RETURNING"],
   'ticket-for-ever': [
     'AND id = ? RETURNING *',

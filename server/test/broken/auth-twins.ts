@@ -1,128 +1,77 @@
-import type { Entered, Entry, NewSession, Rotated, Rotation, Ticket, Told } from '../../src/auth/store.ts'
-import type { Account } from '../../src/auth/user.ts'
-import type { Clock } from '../../src/primitives/clock.ts'
-import { leadsBack, toSession, toTicket } from '../../src/stores/auth-rows.ts'
+import type {
+  AccountChange,
+  AccountChanged,
+  Entered,
+  Entry,
+  Rotated,
+  Rotation,
+  Ticket,
+  Told,
+} from '../../src/auth/store.ts'
+import { toSession, toTicket, userOf } from '../../src/stores/auth-rows.ts'
 import { decideRotation } from '../../src/stores/rotations.ts'
 import { number, type Row, text } from '../../src/stores/rows.ts'
-import { SqliteAuthEvents } from '../../src/stores/sqlite/auth-events.ts'
-import { SqliteAuth } from '../../src/stores/sqlite/auth.ts'
-import type { SqliteDatabase } from '../../src/stores/sqlite/database.ts'
-import { SqliteSessions } from '../../src/stores/sqlite/sessions.ts'
-import { SqliteTickets } from '../../src/stores/sqlite/tickets.ts'
-import { SqliteUsers } from '../../src/stores/sqlite/users.ts'
+import type { SqliteAuth } from '../../src/stores/sqlite/auth.ts'
+import { type Arguments, AuthTwin } from './auth-twin.ts'
+import { CHANGE_TWINS } from './change-twins.ts'
 import { moment } from './moment.ts'
 
-type Arguments<Verb extends 'openSession' | 'changePhone' | 'setPassword' | 'updateUser' | 'setStatus'> =
-  Parameters<SqliteAuth[Verb]>
-
-/** The SQLite store, with what it is made of in the hands of who breaks it. */
-class Twin extends SqliteAuth {
-  readonly db: SqliteDatabase
-  readonly clock: Clock
-  readonly parts: {
-    readonly users: SqliteUsers
-    readonly sessions: SqliteSessions
-    readonly tickets: SqliteTickets
-    readonly events: SqliteAuthEvents
-  }
-
-  constructor(db: SqliteDatabase, clock: Clock) {
-    super(db, clock)
-    this.db = db
-    this.clock = clock
-    this.parts = {
-      users: new SqliteUsers(db),
-      sessions: new SqliteSessions(db),
-      tickets: new SqliteTickets(db),
-      events: new SqliteAuthEvents(db),
-    }
-  }
-
-  run(sql: string, ...values: (string | number | null)[]): void {
-    this.db.prepare(sql).run(...values)
-  }
-
-  open(account: Account, session: NewSession, events: Told<'started'>) {
-    const now = this.clock.now()
-    const { passwordHash, ...user } = account
-    const opened = this.parts.sessions.open(session, user.id, now)
-    this.parts.events.record(events.started, { userId: user.id, sessionId: session.id }, now)
-    return { user, session: opened }
-  }
-
-  /** Changes a number as it was looked at. */
-  change(change: Arguments<'changePhone'>[0], before: Account, holder: Account | undefined) {
-    const { userId, phone, events, undo } = change
-    const now = this.clock.now()
-    if (holder) this.parts.users.detach(holder.id)
-    if (holder) this.parts.events.record(events.detached, { userId: holder.id }, now)
-    const user = this.parts.users.setPhone(userId, phone, now)
-    this.parts.sessions.endAll(userId, change.keep, now)
-    if (leadsBack(undo, before.phone, phone)) this.parts.tickets.put(undo, undo.ttlSeconds, now)
-    this.parts.events.record(events.changed, { userId }, now)
-    return { user, from: before.phone, detached: holder?.id ?? null }
-  }
-}
-
 /** Looks whether the number has an account, waits as a driver does, and makes one where there was none. */
-class LookThenEnter extends Twin {
+class LookThenEnter extends AuthTwin {
   override async enter(entry: Entry): Promise<Entered> {
     const found = await this.account({ phone: entry.phone })
     await moment()
-    if (found && this.clock.now() - (found.phoneVerifiedAt ?? 0) <= entry.proofSeconds * 1000)
-      return super.enter(entry)
+    const isFresh = this.clock.now() - (found?.phoneVerifiedAt ?? 0) <= entry.proofSeconds * 1000
+    if (found && isFresh && entry.startsOver !== true) return super.enter(entry)
     return this.db.write(() => {
       const now = this.clock.now()
       if (found) this.parts.users.detach(found.id)
       const { user, emailTaken } = this.parts.users.insert(entry.newUser, entry.phone, now)
       this.parts.events.record(entry.events.created, { userId: user.id }, now)
-      const { session } = this.open({ ...user, passwordHash: null }, entry.session, entry.events)
+      const { session } = this.open(user, entry.session, entry.events)
       return { outcome: 'created', user, session, detached: found?.id ?? null, emailTaken }
     })
   }
 }
 
 /** Lets in whoever has the number now into the account of who had it (a recycled number). */
-class NeverStale extends Twin {
+class NeverStale extends AuthTwin {
   override enter(entry: Entry): Promise<Entered> {
     return super.enter({ ...entry, proofSeconds: 1e9 })
   }
 }
 
 /** Reckons with the idle time alone, and ends the session sooner than it says. */
-class IdlePastLife extends Twin {
+class IdlePastLife extends AuthTwin {
   override async enter(entry: Entry): Promise<Entered> {
     const entered = await super.enter(entry)
-    if (entered.outcome === 'disabled') return entered
+    if (!('session' in entered)) return entered
     const idleUntil = this.clock.now() + entry.session.idleSeconds * 1000
     return { ...entered, session: { ...entered.session, idleUntil } }
   }
 }
 
 /** Finds out that the account is shut when it has opened a session already. */
-class EntersShut extends Twin {
+class EntersShut extends AuthTwin {
   override async enter(entry: Entry): Promise<Entered> {
     const entered = await super.enter(entry)
-    if (entered.outcome === 'disabled') {
-      const account = { ...entered.user, passwordHash: null }
-      await this.db.write(() => this.open(account, entry.session, entry.events))
-    }
+    if (entered.outcome === 'disabled')
+      await this.db.write(() => this.open(entered.user, entry.session, entry.events))
     return entered
   }
 }
 
 /** Keeps a number from its next owner, because of what somebody else did. */
-class ShutForEver extends Twin {
+class ShutForEver extends AuthTwin {
   override async enter(entry: Entry): Promise<Entered> {
     const found = await this.account({ phone: entry.phone })
     if (found?.status !== 'disabled') return super.enter(entry)
-    const { passwordHash, ...user } = found
-    return { outcome: 'disabled', user }
+    return { outcome: 'disabled', user: userOf(found) }
   }
 }
 
 /** Two e-mails are two when one has a capital letter. */
-class CaseKept extends Twin {
+class CaseKept extends AuthTwin {
   override async enter(entry: Entry): Promise<Entered> {
     const entered = await super.enter(entry)
     if (entered.outcome === 'created' && !entered.emailTaken)
@@ -132,7 +81,7 @@ class CaseKept extends Twin {
 }
 
 /** Tells in the log of what it has refused. */
-class TellsRefusals extends Twin {
+class TellsRefusals extends AuthTwin {
   async #told<T>(answer: T, event: Told<'started'>['started']): Promise<T> {
     const isRefused = answer === undefined || answer === false || answer === 'email_taken' || answer === 0
     if (isRefused) await this.record({ ...event, userId: null })
@@ -141,8 +90,14 @@ class TellsRefusals extends Twin {
 
   override async enter(entry: Entry): Promise<Entered> {
     const entered = await super.enter(entry)
-    if (entered.outcome === 'disabled') await this.record({ ...entry.events.entered, userId: null })
+    if (!('session' in entered)) await this.record({ ...entry.events.entered, userId: null })
     return entered
+  }
+  override async changeAccount(change: AccountChange): Promise<AccountChanged> {
+    const changed = await super.changeAccount(change)
+    const [event] = change.events
+    if (event && changed.outcome !== 'changed') await this.record({ ...event, userId: null })
+    return changed
   }
   override async openSession(...args: Arguments<'openSession'>) {
     return this.#told(await super.openSession(...args), args[3].started)
@@ -180,16 +135,17 @@ class TellsRefusals extends Twin {
 }
 
 /** Compares the password before it opens, and not when. */
-class LookThenOpen extends Twin {
+class LookThenOpen extends AuthTwin {
   override async openSession(...[userId, hash, session, events]: Arguments<'openSession'>) {
     const account = await this.account({ id: userId })
-    if (account?.passwordHash !== hash || account.status !== 'active') return undefined
+    const isRight = account?.passwordHash === hash && account.secondFactors === null
+    if (!isRight || account.status !== 'active') return undefined
     await moment()
-    return this.db.write(() => this.open(account, session, events))
+    return this.db.write(() => this.open(userOf(account), session, events))
   }
 }
 
-class AnyPassword extends Twin {
+class AnyPassword extends AuthTwin {
   override async openSession(...[userId, hash, session, events]: Arguments<'openSession'>) {
     const account = await this.account({ id: userId })
     return super.openSession(userId, account?.passwordHash ?? hash, session, events)
@@ -197,17 +153,17 @@ class AnyPassword extends Twin {
 }
 
 /** Takes no password for one, where there is none. */
-class NoPassword extends Twin {
+class NoPassword extends AuthTwin {
   override async openSession(...[userId, hash, session, events]: Arguments<'openSession'>) {
     const account = await this.account({ id: userId })
     if (account?.status !== 'active' || account.passwordHash !== null)
       return super.openSession(userId, hash, session, events)
-    return this.db.write(() => this.open(account, session, events))
+    return this.db.write(() => this.open(userOf(account), session, events))
   }
 }
 
 /** Reads a session, decides, waits, and writes what it had decided. */
-class LookThenRotate extends Twin {
+class LookThenRotate extends AuthTwin {
   override async rotate(rotation: Rotation): Promise<Rotated> {
     const row = this.parts.sessions.find(rotation.sessionId)
     const now = this.clock.now()
@@ -215,7 +171,7 @@ class LookThenRotate extends Twin {
     await moment()
     const account = await this.account({ id: text(row, 'user_id') })
     if (!account) return { outcome: 'ended' }
-    const { passwordHash, ...user } = account
+    const user = userOf(account)
     const used = await this.db.write(() => this.#write(row, rotation, now))
     return { outcome: 'rotated', generation: number(used, 'generation'), session: toSession(used), user }
   }
@@ -235,20 +191,20 @@ class LookThenRotate extends Twin {
   }
 }
 
-class NoGrace extends Twin {
+class NoGrace extends AuthTwin {
   override rotate(rotation: Rotation): Promise<Rotated> {
     return super.rotate({ ...rotation, graceSeconds: 0 })
   }
 }
 
-class LongGrace extends Twin {
+class LongGrace extends AuthTwin {
   override rotate(rotation: Rotation): Promise<Rotated> {
     return super.rotate({ ...rotation, graceSeconds: rotation.graceSeconds + 1 })
   }
 }
 
 /** Whoever has found an old token, wherever, gets the newest. */
-class AnyAgent extends Twin {
+class AnyAgent extends AuthTwin {
   override rotate(rotation: Rotation): Promise<Rotated> {
     const row = this.parts.sessions.find(rotation.sessionId)
     return super.rotate({ ...rotation, agent: row ? text(row, 'agent') : '' })
@@ -256,7 +212,7 @@ class AnyAgent extends Twin {
 }
 
 /** Looks at who came last, so that whoever has stolen a token shuts its owner out. */
-class LastAgent extends Twin {
+class LastAgent extends AuthTwin {
   override async rotate(rotation: Rotation): Promise<Rotated> {
     const rotated = await super.rotate(rotation)
     if (rotated.outcome === 'rotated')
@@ -266,7 +222,7 @@ class LastAgent extends Twin {
 }
 
 /** Within the grace, any token that ever was is as good as the one before. */
-class AnyAncestor extends Twin {
+class AnyAncestor extends AuthTwin {
   override rotate(rotation: Rotation): Promise<Rotated> {
     const row = this.parts.sessions.find(rotation.sessionId)
     const newest = row ? number(row, 'generation') : 0
@@ -276,7 +232,7 @@ class AnyAncestor extends Twin {
 }
 
 /** Takes a use that is yet to come for one that has just been. */
-class GraceFromTheFuture extends Twin {
+class GraceFromTheFuture extends AuthTwin {
   override rotate(rotation: Rotation): Promise<Rotated> {
     this.run('UPDATE sessions SET rotated_at = min(rotated_at, ?)', this.clock.now())
     return super.rotate(rotation)
@@ -284,7 +240,7 @@ class GraceFromTheFuture extends Twin {
 }
 
 /** Refuses an old token, and leaves the session to whoever has the new one. */
-class ReuseForgiven extends Twin {
+class ReuseForgiven extends AuthTwin {
   override async rotate(rotation: Rotation): Promise<Rotated> {
     const row = this.parts.sessions.find(rotation.sessionId)
     if (row && decideRotation(row, rotation, this.clock.now()) === 'reused') return { outcome: 'reused' }
@@ -293,7 +249,7 @@ class ReuseForgiven extends Twin {
 }
 
 /** Ends a session for a token that nobody ever had. */
-class FutureEnds extends Twin {
+class FutureEnds extends AuthTwin {
   override rotate(rotation: Rotation): Promise<Rotated> {
     const row = this.parts.sessions.find(rotation.sessionId)
     const isFuture = row !== undefined && rotation.generation > number(row, 'generation')
@@ -301,7 +257,7 @@ class FutureEnds extends Twin {
   }
 }
 
-class AlwaysEnded extends Twin {
+class AlwaysEnded extends AuthTwin {
   override async endSession(...args: Parameters<SqliteAuth['endSession']>): Promise<boolean> {
     await super.endSession(...args)
     return true
@@ -309,7 +265,7 @@ class AlwaysEnded extends Twin {
 }
 
 /** Looks whether the e-mail is free, waits, and takes it. */
-class LookThenUpdate extends Twin {
+class LookThenUpdate extends AuthTwin {
   override async updateUser(...[userId, change, event]: Arguments<'updateUser'>) {
     const email = change.email ?? undefined
     const having = email === undefined ? undefined : await this.account({ email })
@@ -321,13 +277,13 @@ class LookThenUpdate extends Twin {
       const user = { ...account, ...change }
       this.run('UPDATE users SET name = ?, email = lower(?) WHERE id = ?', user.name, user.email, userId)
       this.parts.events.record(event, { userId }, this.clock.now())
-      return withoutHash({ ...user, email: email?.toLowerCase() ?? user.email })
+      return userOf({ ...user, email: email?.toLowerCase() ?? user.email })
     })
   }
 }
 
 /** Changes what it can. */
-class NameAllTheSame extends Twin {
+class NameAllTheSame extends AuthTwin {
   override async updateUser(...[userId, change, event]: Arguments<'updateUser'>) {
     const answer = await super.updateUser(userId, change, event)
     if (answer === 'email_taken')
@@ -337,13 +293,14 @@ class NameAllTheSame extends Twin {
 }
 
 /** Compares the password that is there, waits, and sets another. */
-class LookThenSet extends Twin {
+class LookThenSet extends AuthTwin {
   override async setPassword(...[userId, change]: Arguments<'setPassword'>) {
     const account = await this.account({ id: userId })
     if (account?.status !== 'active' || account.passwordHash !== change.from) return false
     await moment()
     return this.db.write(() => {
-      this.run('UPDATE users SET password_hash = ? WHERE id = ?', change.to, userId)
+      const from = this.parts.users.find({ id: userId })?.passwordHash ?? null
+      this.parts.users.setPassword(userId, { from, to: change.to, keepsDevices: change.keep === 'all' })
       if (change.keep !== 'all') this.parts.sessions.endAll(userId, change.keep.session, this.clock.now())
       if (change.event) this.parts.events.record(change.event, { userId }, this.clock.now())
       return true
@@ -351,24 +308,24 @@ class LookThenSet extends Twin {
   }
 }
 
-class KeepsAll extends Twin {
+class KeepsAll extends AuthTwin {
   override setPassword(...[userId, change]: Arguments<'setPassword'>) {
     return super.setPassword(userId, { ...change, keep: 'all' })
   }
 }
 
-class KeepsNone extends Twin {
+class KeepsNone extends AuthTwin {
   override setPassword(...[userId, change]: Arguments<'setPassword'>) {
     return super.setPassword(userId, { ...change, keep: { session: null } })
   }
 }
 
 /** Shuts the account and leaves its sessions, which are refused while it is shut. */
-class SessionsStay extends Twin {
+class SessionsStay extends AuthTwin {
   override setStatus(...[userId, status, event]: Arguments<'setStatus'>) {
     return this.db.write(() => {
       const account = this.parts.users.find({ id: userId })
-      if (!account || account.status === status) return account && withoutHash(account)
+      if (!account || account.status === status) return account && userOf(account)
       this.parts.events.record(event, { userId }, this.clock.now())
       return this.parts.users.setStatus(userId, status)
     })
@@ -376,7 +333,7 @@ class SessionsStay extends Twin {
 }
 
 /** Tells that an account was shut that was. */
-class ToldTwice extends Twin {
+class ToldTwice extends AuthTwin {
   override async setStatus(...[userId, status, event]: Arguments<'setStatus'>) {
     const before = await this.account({ id: userId })
     if (before?.status === status) await this.record({ ...event, userId })
@@ -385,7 +342,7 @@ class ToldTwice extends Twin {
 }
 
 /** Looks who has the number, waits, and takes it from that one. */
-class LookThenChange extends Twin {
+class LookThenChange extends AuthTwin {
   override async changePhone(...[change]: Arguments<'changePhone'>) {
     const holder = await this.account({ phone: change.phone })
     await moment()
@@ -396,7 +353,7 @@ class LookThenChange extends Twin {
 }
 
 /** Puts the way back from a later number in the place of the one that its owner has. */
-class UndoWrittenOver extends Twin {
+class UndoWrittenOver extends AuthTwin {
   override async changePhone(...[change]: Arguments<'changePhone'>) {
     return this.db.write(() => {
       const before = this.parts.users.find({ id: change.userId })
@@ -409,7 +366,7 @@ class UndoWrittenOver extends Twin {
 }
 
 /** Gives a number to who is shut. */
-class ChangesShut extends Twin {
+class ChangesShut extends AuthTwin {
   override async changePhone(...[change]: Arguments<'changePhone'>) {
     const before = await this.account({ id: change.userId })
     if (before?.status !== 'disabled') return super.changePhone(change)
@@ -421,7 +378,7 @@ class ChangesShut extends Twin {
 }
 
 /** Takes no number from an account that is shut. */
-class SparesShut extends Twin {
+class SparesShut extends AuthTwin {
   override async changePhone(...[change]: Arguments<'changePhone'>) {
     const holder = await this.account({ phone: change.phone })
     return holder?.status === 'disabled' ? undefined : super.changePhone(change)
@@ -429,7 +386,7 @@ class SparesShut extends Twin {
 }
 
 /** Gives a way back also where there is nothing to go back to. */
-class AlwaysUndo extends Twin {
+class AlwaysUndo extends AuthTwin {
   override async changePhone(...[change]: Arguments<'changePhone'>) {
     const answer = await super.changePhone(change)
     if (!answer || (answer.from !== null && answer.from !== change.phone)) return answer
@@ -441,7 +398,7 @@ class AlwaysUndo extends Twin {
 }
 
 /** Believes the ticket, and not who has the number now. */
-class UndoTakesNumber extends Twin {
+class UndoTakesNumber extends AuthTwin {
   override async restorePhone(...args: Parameters<SqliteAuth['restorePhone']>) {
     const ticket = this.#ticket(args[0])
     const holder = ticket && (await this.account({ phone: String(ticket.data['from']) }))
@@ -456,7 +413,7 @@ class UndoTakesNumber extends Twin {
 }
 
 /** Keeps the ticket for later, where it was of no use now. */
-class UndoWaits extends Twin {
+class UndoWaits extends AuthTwin {
   override async restorePhone(...args: Parameters<SqliteAuth['restorePhone']>) {
     const row = this.db.prepare('SELECT * FROM tickets WHERE id = ?').get(args[0])
     const restored = await super.restorePhone(...args)
@@ -466,7 +423,7 @@ class UndoWaits extends Twin {
 }
 
 /** Reads the ticket, waits, and only then uses it. */
-class LookThenRestore extends Twin {
+class LookThenRestore extends AuthTwin {
   override async restorePhone(...[ticketId, events]: Parameters<SqliteAuth['restorePhone']>) {
     const row = this.db.prepare("SELECT * FROM tickets WHERE id = ? AND kind = 'phone_undo'").get(ticketId)
     const account = row && (await this.account({ id: text(row, 'user_id') }))
@@ -486,7 +443,7 @@ class LookThenRestore extends Twin {
 }
 
 /** Puts back an old proof with the number, so that it is soon too old. */
-class ProofOfBefore extends Twin {
+class ProofOfBefore extends AuthTwin {
   override async restorePhone(...args: Parameters<SqliteAuth['restorePhone']>) {
     const row = this.db.prepare('SELECT created_at FROM tickets WHERE id = ?').get(args[0])
     const restored = await super.restorePhone(...args)
@@ -500,14 +457,14 @@ class ProofOfBefore extends Twin {
   }
 }
 
-class UndoOfAnyKind extends Twin {
+class UndoOfAnyKind extends AuthTwin {
   override restorePhone(...args: Parameters<SqliteAuth['restorePhone']>) {
     this.run("UPDATE tickets SET kind = 'phone_undo' WHERE id = ?", args[0])
     return super.restorePhone(...args)
   }
 }
 
-class UndoOfActive extends Twin {
+class UndoOfActive extends AuthTwin {
   override async restorePhone(...args: Parameters<SqliteAuth['restorePhone']>) {
     const row = this.db.prepare('SELECT user_id FROM tickets WHERE id = ?').get(args[0])
     const account = row && (await this.account({ id: text(row, 'user_id') }))
@@ -516,7 +473,7 @@ class UndoOfActive extends Twin {
 }
 
 /** Deletes what tells of a user too. */
-class LogGoesToo extends Twin {
+class LogGoesToo extends AuthTwin {
   override async deleteUser(...[userId, event]: Parameters<SqliteAuth['deleteUser']>) {
     const isDeleted = await super.deleteUser(userId, event)
     this.run('DELETE FROM auth_events WHERE user_id = ? AND id <> ?', userId, event.id)
@@ -524,7 +481,7 @@ class LogGoesToo extends Twin {
   }
 }
 
-class AlwaysDeleted extends Twin {
+class AlwaysDeleted extends AuthTwin {
   override async deleteUser(...args: Parameters<SqliteAuth['deleteUser']>) {
     await super.deleteUser(...args)
     return true
@@ -532,7 +489,7 @@ class AlwaysDeleted extends Twin {
 }
 
 /** Reads a ticket, waits, and deletes it. */
-class LookThenTake extends Twin {
+class LookThenTake extends AuthTwin {
   override async takeTicket(...[kind, id]: Parameters<SqliteAuth['takeTicket']>) {
     const row = this.db.prepare('SELECT * FROM tickets WHERE kind = ? AND id = ?').get(kind, id)
     if (!row || number(row, 'expires_at') <= this.clock.now()) return undefined
@@ -543,7 +500,7 @@ class LookThenTake extends Twin {
 }
 
 /** Reads a ticket that is too old. */
-class ReadsOldTickets extends Twin {
+class ReadsOldTickets extends AuthTwin {
   override async ticket(...[kind, id]: Parameters<SqliteAuth['ticket']>) {
     const row = this.db.prepare('SELECT * FROM tickets WHERE kind = ? AND id = ?').get(kind, id)
     return row && toTicket(row)
@@ -551,7 +508,7 @@ class ReadsOldTickets extends Twin {
 }
 
 /** Leaves a ticket that is too old where it is. */
-class OldTicketStays extends Twin {
+class OldTicketStays extends AuthTwin {
   override async takeTicket(...[kind, id]: Parameters<SqliteAuth['takeTicket']>) {
     const row = this.db.prepare('SELECT expires_at FROM tickets WHERE kind = ? AND id = ?').get(kind, id)
     return row && number(row, 'expires_at') <= this.clock.now() ? undefined : super.takeTicket(kind, id)
@@ -603,8 +560,5 @@ export const AUTH_TWINS: Record<string, typeof SqliteAuth> = {
   'look-then-take': LookThenTake,
   'reads-old-tickets': ReadsOldTickets,
   'old-ticket-stays': OldTicketStays,
-}
-
-function withoutHash({ passwordHash, ...user }: Account) {
-  return user
+  ...CHANGE_TWINS,
 }

@@ -1,9 +1,12 @@
 import { afterEach, beforeEach, describe } from 'vitest'
 import { FakeClock } from '../fake-clock.ts'
+import { changes } from './auth/changes.ts'
+import { devices } from './auth/devices.ts'
 import { entries } from './auth/entries.ts'
 import { events } from './auth/events.ts'
 import { phones } from './auth/phones.ts'
 import { rotations } from './auth/rotations.ts'
+import { secondFactors } from './auth/second-factors.ts'
 import { sessions } from './auth/sessions.ts'
 import { tickets } from './auth/tickets.ts'
 import { users } from './auth/users.ts'
@@ -24,6 +27,9 @@ export function describeAuthStore(name: string, make: (clock: FakeClock) => Prom
     rotations(world)
     users(world)
     phones(world)
+    changes(world)
+    secondFactors(world)
+    devices(world)
     tickets(world)
     events(world)
   })

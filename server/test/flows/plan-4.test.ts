@@ -13,30 +13,19 @@ import {
 } from '../helpers/people.ts'
 import { endProcesses } from '../helpers/process.ts'
 import { makeScriptedProvider } from '../helpers/scripted-provider.ts'
-import { phoneOf, type TestServer } from '../helpers/server.ts'
+import { phoneOf } from '../helpers/server.ts'
 import type { WireProblem } from '../helpers/wire.ts'
 import { serverOn } from './backends.ts'
+import { codeTo, noticeTo, registered, resetProven } from './texts.ts'
 
 // The plan: phones at registration, at a password reset, and in the profile (sections 1, 6 and 7). Its second factor
-// comes in a later release.
+// has a file of its own.
 
 const TO = phoneOf(0)
 const NEW = phoneOf(1)
 const NEW_PASSWORD = 'another good one 17'
 
 afterAll(endProcesses)
-
-/** The newest code that lies in the inbox for a number. */
-function codeTo(server: TestServer, phone: string): string | undefined {
-  const texts = server.inbox.list().filter(({ to }) => to === phone)
-  return texts.map(({ body }) => /\b\d{6}\b/.exec(body)?.[0]).find((code) => code !== undefined)
-}
-
-async function noticeTo(server: TestServer, phone: string, words: RegExp): Promise<void> {
-  await expect
-    .poll(() => server.inbox.list().some(({ to, body }) => to === phone && words.test(body)))
-    .toBe(true)
-}
 
 describeBackends([SQLITE, POSTGRES, REDIS, MONGODB], 'plan 4 on', (backend) => {
   test('registration: enters phone, SMS sent, enters code, verified, account created', async () => {
@@ -96,22 +85,12 @@ describeBackends([SQLITE, POSTGRES, REDIS, MONGODB], 'plan 4 on', (backend) => {
 
   test('password reset by phone: enters phone, SMS sent, enters code, sets the password', async () => {
     const server = await serverOn(backend, { settings: { DEV_MODE: 'false' } })
-    const { session, user } = await registered(server)
+    const session = await registered(server, { phone: TO })
     server.clock.advance(30)
-    const before = server.inbox.list().length
     expect((await post(server, '/api/auth/password/reset/request', { phone: phoneOf(7) })).text).toBe(
       '{"status":"ok"}',
     )
-    expect((await post(server, '/api/auth/password/reset/request', { phone: TO })).text).toBe(
-      '{"status":"ok"}',
-    )
-    await expect.poll(() => server.inbox.list().length).toBe(before + 1)
-    const proven = await post<{ reset_token: string }>(server, '/api/auth/password/reset/verify', {
-      phone: TO,
-      code: codeTo(server, TO),
-    })
-    expect(proven.status).toBe(200)
-    const { reset_token } = proven.body
+    const reset_token = await resetProven(server, TO)
     const weak = await post(server, '/api/auth/password/reset', { reset_token, password: 'password123' })
     expect(weak.body).toMatchObject({ status: 400, code: 'weak_password', field: 'password' })
     const done = await post(server, '/api/auth/password/reset', { reset_token, password: NEW_PASSWORD })
@@ -124,7 +103,7 @@ describeBackends([SQLITE, POSTGRES, REDIS, MONGODB], 'plan 4 on', (backend) => {
     expect(await statusOf(server, session)).toBe(401)
     await noticeTo(server, TO, /password was changed/)
     expect((await login(server, TO)).status).toBe(401)
-    expect((await login(server, TO, NEW_PASSWORD)).body.user.id).toBe(user.id)
+    expect((await login(server, TO, NEW_PASSWORD)).body.user.id).toBe(session.user.id)
   })
 
   test('the profile: a new number is proven before it is the user’s; the old one is told and can take it back', async () => {
@@ -199,7 +178,7 @@ describeBackends([SQLITE, POSTGRES, REDIS, MONGODB], 'plan 4 on', (backend) => {
     const statuses: number[] = []
     for (let n = 0; n < 5; n++) {
       server.clock.advance(299)
-      statuses.push((await send('send-2fa', { phoneNumber: TO })).status)
+      statuses.push((await send('send-verification', { phoneNumber: TO })).status)
       const { refresh_token } = tokens
       tokens = (await post<WireTokens>(server, '/api/auth/refresh', { refresh_token })).body
     }
@@ -219,12 +198,3 @@ describeBackends([SQLITE, POSTGRES, REDIS, MONGODB], 'plan 4 on', (backend) => {
     expect(text).not.toMatch(/scripted|VENDOR/)
   })
 })
-
-async function registered(server: TestServer) {
-  const { verification_id } = (
-    await post<WireStartedCode>(server, '/api/auth/register', { phone: TO, password: PASSWORD })
-  ).body
-  const code = codeTo(server, TO)
-  const { body } = await post<WireTokens>(server, '/api/auth/register/verify', { verification_id, code })
-  return { session: body, user: body.user }
-}

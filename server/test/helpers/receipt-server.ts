@@ -93,6 +93,7 @@ export async function startReceiptServer(options: {
       production: false,
       publishableReadsPerAddressHour: 600,
       messagesPerPhoneHour: 30,
+      deviceSeconds: 2_592_000,
     },
   })
   const sockets: Socket[] = []

@@ -103,6 +103,9 @@ const ANYONE: Readonly<Record<string, (n: number) => object>> = {
   'POST /api/auth/password/reset': () => ({ reset_token: 'rst_1', password: PASSWORD }),
   'POST /api/auth/phone/undo/request': (n) => ({ phone: phoneOf(n) }),
   'POST /api/auth/phone/undo': (n) => ({ phone: phoneOf(n), code: '000000' }),
+  'POST /api/auth/2fa/send': () => ({ challenge_token: 'cht_1' }),
+  'POST /api/auth/2fa/verify': () => ({ challenge_token: 'cht_1', factor: 'totp', code: '000000' }),
+  'POST /api/auth/2fa/start-over': () => ({ challenge_token: 'cht_1' }),
 }
 
 describe('every route', () => {

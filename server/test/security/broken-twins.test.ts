@@ -38,7 +38,7 @@ beforeAll(() => {
     counts.set(adapter, (counts.get(adapter) ?? 0) + 1)
     failed.set(adapter, [...(failed.get(adapter) ?? []), ...(status === 'passed' ? [] : [title])])
   }
-}, 300_000)
+}, 600_000)
 
 const R3 = 'R3: of 1,000 concurrent wrong guesses exactly 5 are judged'
 const R4 = 'R4: of 1,000 concurrent right guesses exactly one approves'

@@ -7,9 +7,13 @@ import { afterAll, afterEach, expect, test } from 'vitest'
 import type { Provider } from '../../src/messaging/provider.ts'
 import { makeKeyRing } from '../../src/primitives/secrets.ts'
 import { deriveCode } from '../../src/verify/codes.ts'
+import { QUICK } from '../helpers/people.ts'
 import { type Answer, endProcesses, numberOf, PK, SECRET_KEY, ServerProcess, SK } from '../helpers/process.ts'
 import { makeTempDir, startServer } from '../helpers/server.ts'
 import { wrong } from '../helpers/wire.ts'
+import { liveWithFactors } from './canary-person.ts'
+import { search } from './dump-search.ts'
+import { type Dump, openDatabase } from './dumps.ts'
 
 /** Long codes: six digits turn up among so many by chance. */
 const CODE_LENGTH = 10
@@ -88,6 +92,18 @@ function hits(texts: Iterable<string>, places: Readonly<Record<string, Buffer>>)
     }
   }
   return found
+}
+
+function wholeOf({ text, headers }: Answer): string {
+  return text + JSON.stringify(headers)
+}
+
+/** Lines of text, as something that secrets are looked for in. */
+function linesOf(lines: readonly string[]): Dump {
+  return {
+    rows: lines.map((line) => ({ table: 'text', columns: { line: `: ${line}` } })),
+    bytes: Buffer.from(lines.join('\n')),
+  }
 }
 
 function filesOf(folder: string): Record<string, Buffer> {
@@ -236,6 +252,60 @@ test(
     )
     expect(figures.length).toBeGreaterThan(1_000)
     expect(hits([...numbers.map((to) => to.slice(1)), id], { figures })).toEqual([])
+  },
+)
+
+test(
+  'R14, R69, R80, R85: no secret of a second factor is in the database, the log, the metrics, a text or another answer',
+  { timeout: 90_000 },
+  async () => {
+    const texts: string[] = []
+    const server = await ServerProcess.start({
+      settings: {
+        ...QUICK,
+        LOG_LEVEL: 'trace',
+        DEV_MODE: 'false',
+        CODE_LENGTH: String(CODE_LENGTH),
+        SMS_PROVIDER: 'twilio',
+        TWILIO_ACCOUNT_SID: `AC${'0a'.repeat(16)}`,
+        TWILIO_AUTH_TOKEN: AUTH_TOKEN,
+        TWILIO_PHONE_NUMBER: '+15005550006',
+        TWILIO_BASE_URL: await startParrot(texts),
+      },
+    })
+    // The parrot takes what is for this number.
+    const { answers, told } = await liveWithFactors(server, numberOf(0), () => texts.at(-1) ?? '')
+    const metrics = await server.call('GET', '/metrics')
+    expect(metrics.text).toContain('countersign_starts_total')
+    await sleep(400)
+    await server.kill()
+
+    // The search finds what was told where it was told.
+    const telling = answers.filter((answer) => told.some(({ by }) => by === answer))
+    const kinds = new Set(told.filter(({ by }) => by !== undefined).map(({ kind }) => `${kind}, as it is`))
+    expect(kinds.size).toBe(9)
+    expect(new Set(Object.keys(search(linesOf(telling.map(wholeOf)), told)))).toEqual(kinds)
+    for (const answer of telling) {
+      const others = told.filter(({ by }) => by !== answer)
+      const about = answer.text.slice(0, 100)
+      expect([about, search(linesOf([wholeOf(answer)]), others)]).toEqual([about, {}])
+    }
+    const silent = answers.filter((answer) => !telling.includes(answer))
+    expect(search(linesOf(silent.map(wholeOf)), told)).toEqual({})
+    const lines = [server.stdout, server.stderr].flatMap((text) => text.split('\n'))
+    expect(lines.length).toBeGreaterThan(answers.length)
+    expect(search(linesOf([...lines, metrics.text]), told)).toEqual({})
+    // Texts hold the codes that are sent by text.
+    expect(search(linesOf(texts), told)).toEqual({ 'text code, as it is': 4 })
+
+    const database = openDatabase(`sqlite:${server.database}`)
+    const dump = await database.dump()
+    await database.close()
+    // Random tokens of 256 bits are looked up by their hash.
+    expect(Object.keys(search(dump, told)).sort()).toEqual([
+      'challenge token, sha256 in hex',
+      'reset token, sha256 in hex',
+    ])
   },
 )
 

@@ -1,71 +1,39 @@
-import { type ChildProcess, fork } from 'node:child_process'
-import { once } from 'node:events'
-import { join } from 'node:path'
 import { type Db, MongoClient } from 'mongodb'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import type { Entered, Rotated } from '../../src/auth/store.ts'
+import type { Rotated } from '../../src/auth/store.ts'
 import { openMongo } from '../../src/stores/mongo/store.ts'
 import { openMongoTransfer } from '../../src/stores/mongo/transfer.ts'
 import type { UserDocument } from '../../src/stores/mongo/user-documents.ts'
 import type { Store } from '../../src/stores/store.ts'
 import { TABLES } from '../../src/stores/transfer.ts'
-import { AuthWorld, PHONE } from '../conformance/auth/world.ts'
+import { type AuthWorld, type CameIn, PHONE } from '../conformance/auth/world.ts'
 import { FakeClock } from '../fake-clock.ts'
 import { describeWith, type Fresh, freshMongo } from '../helpers/services.ts'
-import type { AuthCall } from './mongo-auth-racer.ts'
-
-const RACER = join(import.meta.dirname, 'mongo-auth-racer.ts')
-const PROCESSES = 3
-
-/** What people do on a store that others use too. */
-function worldOn(store: Store, clock: FakeClock): AuthWorld {
-  const world = new AuthWorld()
-  world.begin(clock, {
-    auth: store.auth,
-    other: store.auth,
-    sweep: () => store.sweep(),
-    close: () => store.close(),
-  })
-  return world
-}
+import { AuthProcesses } from './mongo-auth-processes.ts'
+import { worldOn } from './transfer-contents.ts'
 
 describeWith('mongodb', 'three processes that sign people in on one MongoDB', () => {
   let database: Fresh
   let store: Store
-  let children: ChildProcess[]
+  let processes: AuthProcesses
   let world: AuthWorld
 
   beforeAll(async () => {
     database = await freshMongo()
-    children = Array.from({ length: PROCESSES }, () => fork(RACER, [database.url], { execArgv: [] }))
-    await Promise.all(children.map((child) => once(child, 'message')))
+    processes = await AuthProcesses.start(database.url)
     store = await openMongo({ url: database.url, retentionDays: 30 })
     world = worldOn(store, new FakeClock(store.clock.now()))
   }, 60_000)
   afterAll(async () => {
-    await Promise.all(
-      children.map(async (child) => {
-        child.send('end')
-        await once(child, 'exit')
-      }),
-    )
+    await processes.end()
     await store.close()
     await database.drop()
   })
 
-  /** Makes so many calls at the same time, as many in each process. */
-  async function race<T>(count: number, call: (at: number) => AuthCall): Promise<T[]> {
-    const calls = Array.from({ length: count }, (_, at) => call(at))
-    const answers = children.map((child) => once(child, 'message'))
-    for (const [at, child] of children.entries())
-      child.send({ calls: calls.filter((_, n) => n % PROCESSES === at) })
-    return ((await Promise.all(answers)) as [T[]][]).flatMap(([all]) => all)
-  }
-
   test('of 100 who use one refresh token at once, one is first and all get the same child', async () => {
     const { session, user } = await world.someone()
     for (let generation = 0; generation < 3; generation++) {
-      const all = await race<Rotated>(100, () => ({
+      const all = await processes.race<Rotated>(100, () => ({
         verb: 'rotate',
         args: [world.rotation(session.id, generation, { graceSeconds: 60 })],
       }))
@@ -82,7 +50,7 @@ describeWith('mongodb', 'three processes that sign people in on one MongoDB', ()
     for (let round = 0; round < 5; round++) {
       const ticket = world.ticket()
       await store.auth.putTicket(ticket, 600)
-      const all = await race(30, () => ({ verb: 'takeTicket', args: ['reset', ticket.id] }))
+      const all = await processes.race(30, () => ({ verb: 'takeTicket', args: ['reset', ticket.id] }))
       expect(all.filter((taken) => taken !== 'nothing')).toEqual([ticket])
     }
   })
@@ -90,7 +58,7 @@ describeWith('mongodb', 'three processes that sign people in on one MongoDB', ()
   test('of 50 who enter with one new number at once, one makes the account, and the log tells of each', async () => {
     for (let round = 0; round < 3; round++) {
       const phone = world.phone()
-      const all = await race<Exclude<Entered, { outcome: 'disabled' }>>(50, () => ({
+      const all = await processes.race<CameIn>(50, () => ({
         verb: 'enter',
         args: [world.entry({ phone })],
       }))
@@ -108,7 +76,7 @@ describeWith('mongodb', 'three processes that sign people in on one MongoDB', ()
   test('of 12 whose number was proven too long ago, one takes it from there, and that one has made the new account', async () => {
     const phone = world.phone()
     const { user } = await world.enter({ phone })
-    const all = await race<Exclude<Entered, { outcome: 'disabled' }>>(12, () => ({
+    const all = await processes.race<CameIn>(12, () => ({
       verb: 'enter',
       args: [world.entry({ phone, proofSeconds: -60 })],
     }))
@@ -293,6 +261,8 @@ describeWith('mongodb', 'what a process leaves that dies while it signs somebody
       const set = { from: '$1', to: '$2', keep: { session: null } } as const
       expect(await store.auth.setPassword(user.id, set)).toBe(false)
       expect(await store.auth.openSession(user.id, '$1', world.newSession(), world.told())).toBeUndefined()
+      const change = { userId: user.id, version: 0, session: world.newSession(), events: [] }
+      expect(await store.auth.changeAccount(change)).toEqual({ outcome: 'conflict' })
       expect(await world.enter({ phone })).toMatchObject({ outcome: 'created' })
     })
 

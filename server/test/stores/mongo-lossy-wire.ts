@@ -2,13 +2,27 @@ import { connect, createServer, type Server, type Socket } from 'node:net'
 import { listen } from '../conformance/provider-faults.ts'
 
 type What = 'request' | 'answer'
+type Next = {
+  readonly command: Buffer
+  readonly what: What
+  /** Is given the way to let through what is kept back; where there is none, it is lost. */
+  readonly keep?: (letThrough: () => void) => void
+}
 
-/** A way to a MongoDB that can lose one command, or the answer to it, and with it that connection. */
+/** A command of this name to one collection, as `LossyWire` is told it. */
+export function commandTo(name: string, collection: string): string {
+  return `${name}\0${String.fromCharCode(collection.length + 1)}\0\0\0${collection}`
+}
+
+/**
+ * A way to a MongoDB that can lose one command, or the answer to it, and with it that connection; or keep it back for as
+ * long as is wanted.
+ */
 export class LossyWire {
   readonly url: string
   readonly #server: Server
   readonly #sockets: Set<Socket>
-  #next: { readonly command: Buffer; readonly what: What } | undefined
+  #next: Next | undefined
   /** How many were lost. */
   lost = 0
   /** The commands that came through, by name. */
@@ -37,6 +51,13 @@ export class LossyWire {
     this.#next = { command: Buffer.from(`${command}\0`), what }
   }
 
+  /** Keeps the next command of this name back; resolves once it has come, with the way to let it through. */
+  hold(command: string, what: What): Promise<() => void> {
+    return new Promise((keep) => {
+      this.#next = { command: Buffer.from(`${command}\0`), what, keep }
+    })
+  }
+
   async close(): Promise<void> {
     for (const socket of this.#sockets) socket.destroy()
     await new Promise((resolve) => {
@@ -45,10 +66,15 @@ export class LossyWire {
   }
 
   #carry(client: Socket, server: Socket): void {
-    let isLosing = false
+    let spoiled: Next | undefined
     const end = () => {
       client.destroy()
       server.destroy()
+    }
+    const spoil = ({ keep }: Next, pass: () => void) => {
+      if (!keep) return end()
+      spoiled = undefined
+      keep(pass)
     }
     for (const socket of [client, server]) {
       this.#sockets.add(socket)
@@ -56,16 +82,19 @@ export class LossyWire {
     }
     client.on('data', (bytes: Buffer) => {
       this.seen.push(...commandsIn(bytes))
-      const { command, what } = this.#next ?? {}
-      if (command && bytes.includes(command)) {
-        this.#next = undefined
-        this.lost++
-        if (what === 'request') return end()
-        isLosing = true
-      }
-      server.write(bytes)
+      const next = this.#next
+      const pass = () => server.write(bytes)
+      if (!next || !bytes.includes(next.command)) return pass()
+      this.#next = undefined
+      this.lost++
+      if (next.what === 'request') return spoil(next, pass)
+      spoiled = next
+      return pass()
     })
-    server.on('data', (bytes: Buffer) => (isLosing ? end() : client.write(bytes)))
+    server.on('data', (bytes: Buffer) => {
+      const pass = () => client.write(bytes)
+      return spoiled ? spoil(spoiled, pass) : pass()
+    })
   }
 }
 

@@ -74,6 +74,8 @@ export type People = {
   readonly cee: { readonly id: string; readonly from: string; readonly undo: string }
   /** One whose number is Cee's by now. */
   readonly dan: { readonly id: string }
+  /** One with a second factor and a device. */
+  readonly fay: { readonly id: string; readonly phone: string }
   /** The id of two tickets of different kinds. */
   readonly ticket: string
 }
@@ -222,7 +224,12 @@ async function fillPeople(world: AuthWorld): Promise<People> {
   const bob = await world.someone()
   await store.setStatus(bob.user.id, 'disabled', world.event('user.disabled'))
   const [cee, dan] = [await world.someone({ email: 'cee@example.com' }), await world.someone()]
+  const fay = await world.someone({ passwordHash: '$argon2id$2' })
   clock.advance(60)
+  const session = world.newSession({ amr: ['pwd', 'otp', 'mfa'], withFactor: true })
+  const events = [world.event('factor.enabled'), world.event('session.started')]
+  const factors = { secondFactors: '{"app":"é \\"x\\""}', devices: '[{"id":"dev_é"}]' }
+  await world.alter(fay.user.id, { ...factors, session, events })
   const change = await world.change(cee.user.id, dan.phone, cee.session.id)
   await store.changePhone(change)
   const ticket = world.ticket({ kind: 'registration', data: { email: 'é', name: null } })
@@ -239,6 +246,7 @@ async function fillPeople(world: AuthWorld): Promise<People> {
     bob: { id: bob.user.id, phone: bob.phone },
     cee: { id: cee.user.id, from: cee.phone, undo: change.undo.id },
     dan: { id: dan.user.id },
+    fay: { id: fay.user.id, phone: fay.phone },
     ticket: ticket.id,
   }
 }
@@ -251,7 +259,7 @@ export async function picture(store: Store, { ids, messages, keys, people }: Mad
   const budgets = []
   for (const to of Object.values(TO)) budgets.push(await verifications.budget(to, BUDGET))
   const signIns = []
-  for (const { id } of [people.ann, people.bob, people.cee, people.dan])
+  for (const { id } of [people.ann, people.bob, people.cee, people.dan, people.fay])
     signIns.push(await store.auth.account({ id }), await store.auth.sessionsOf(id))
   const page = await messaging.messages({ service: 'default', limit: 3 })
   const cursor = page.nextCursor ?? ''

@@ -24,7 +24,7 @@ import {
 import { type Kind, makePlace, type Place, rowsOf } from './transfer-places.ts'
 
 /** Users, sessions, tickets and events that a store is filled with. */
-const PEOPLE = [4, 4, 3, 14]
+const PEOPLE = [5, 6, 3, 18]
 const KINDS: readonly Kind[] = ['sqlite', 'postgres', 'mongodb']
 
 afterAll(endAll)
@@ -193,7 +193,7 @@ function describePair(from: Kind, to: Kind): void {
   })
 
   test('sign-ins go on where they were: tokens, passwords, numbers, tickets', async () => {
-    const { ann, bob, cee, dan, ticket } = made.people
+    const { ann, bob, cee, dan, fay, ticket } = made.people
     const world = worldOn(store, clock)
     const { auth } = store
     const again = world.rotation(ann.session, 0, { graceSeconds: 60 })
@@ -205,6 +205,10 @@ function describePair(from: Kind, to: Kind): void {
     const taken = { email: 'ann@example.com' }
     expect(await auth.updateUser(cee.id, taken, world.event('user.updated'))).toBe('email_taken')
     expect(await auth.enter(world.entry({ phone: bob.phone }))).toMatchObject({ outcome: 'disabled' })
+    expect(await auth.enter(world.entry({ phone: fay.phone }))).toMatchObject({ outcome: 'second_factor' })
+    const change = { userId: fay.id, secondFactors: null, events: [] }
+    expect(await auth.changeAccount({ ...change, version: 0 })).toEqual({ outcome: 'conflict' })
+    expect(await auth.changeAccount({ ...change, version: 1 })).toMatchObject({ account: { version: 2 } })
     expect(await auth.takeTicket('registration', ticket)).toMatchObject({ data: { email: 'é', name: null } })
     expect(await auth.takeTicket('reset', ticket)).toMatchObject({ userId: ann.id, data: {} })
     expect(await auth.account({ id: dan.id })).toMatchObject({ phone: null })
@@ -218,7 +222,7 @@ function describePair(from: Kind, to: Kind): void {
     await store.sweep()
     await store.close()
     const rows = await rowsOf(target)
-    expect(Object.values(rows).map((all) => all.length)).toEqual([2, 0, 0, 0, 0, 0, 0, 0, 4, 0, 0, 0])
+    expect(Object.values(rows).map((all) => all.length)).toEqual([2, 0, 0, 0, 0, 0, 0, 0, 5, 0, 0, 0])
   })
 }
 
@@ -303,7 +307,7 @@ describeWith('mongodb', 'moving out of and into MongoDB', () => {
     const [source, target] = way === 'into' ? [file, mongo] : [mongo, file]
     await filled(source)
     const { rows } = await moved(source, target, { afterEachPage: expire })
-    expect(rows).toBe(way === 'into' ? 70 : 71)
+    expect(rows).toBe(way === 'into' ? 77 : 78)
     // And then again.
     for (const name of [
       'verifications',
@@ -317,7 +321,7 @@ describeWith('mongodb', 'moving out of and into MongoDB', () => {
       'auth_events',
     ])
       expect(await hasExpiry(name), name).toBe(true)
-    expect(await expire()).toBe(way === 'into' ? 46 : 47)
+    expect(await expire()).toBe(way === 'into' ? 50 : 51)
   })
 
   test('a database that is refused, or whose move was cut off, is as safe as before', async () => {

@@ -6,7 +6,7 @@ import { parsePhone } from '../../primitives/phone.ts'
 import type { App } from '../app.ts'
 import { agentOf } from '../auth/people.ts'
 import { adminUserView, sessionView } from '../auth/views.ts'
-import { Cursor, PageLimit, pageLimit, problems, Words } from '../schemas.ts'
+import { Cursor, PageLimit, pageLimit, problems, Time, time, Words } from '../schemas.ts'
 import type { Services } from '../services.ts'
 
 const usual = { tags: ['Administration'] }
@@ -53,6 +53,20 @@ const endSessions = {
   params,
   response: { 200: Type.Object({ ended: Type.Integer() }), ...problems(401, 403, 404, 503) },
 }
+const beginReset = {
+  ...usual,
+  summary: 'Take the second factors off an account, after a wait',
+  description:
+    'For an owner who has lost them all. They are told, and any second factor that is shown meanwhile ends it.',
+  params,
+  response: { 200: Type.Object({ due_at: Time }), ...problems(400, 401, 403, 404, 503) },
+}
+const cancelReset = {
+  ...usual,
+  summary: 'End that wait',
+  params,
+  response: { 204: Type.Null(), ...problems(401, 403, 404, 503) },
+}
 const remove = {
   ...usual,
   summary: 'Delete a user',
@@ -92,6 +106,18 @@ export function adminUsers(app: App, services: Services): void {
   app.post('/admin/users/:id/end-sessions', { schema: endSessions, config }, async (request) => ({
     ended: await administration.endSessions(request.params.id, adminOf(request)),
   }))
+  app.post('/admin/users/:id/second-factor-reset', { schema: beginReset, config }, async (request) => {
+    const due = await services.auth.recovery.begin(request.params.id, adminOf(request))
+    return { due_at: time(due) }
+  })
+  app.delete(
+    '/admin/users/:id/second-factor-reset',
+    { schema: cancelReset, config },
+    async (request, reply) => {
+      await services.auth.recovery.cancel(request.params.id, adminOf(request))
+      return reply.code(204).send(null)
+    },
+  )
   app.delete('/admin/users/:id', { schema: remove, config }, async (request, reply) => {
     await administration.delete(request.params.id, adminOf(request))
     return reply.code(204).send(null)

@@ -10,9 +10,11 @@ export function agentOf(request: FastifyRequest): string {
   return (request.headers['user-agent'] ?? '').replace(/[^\x20-\x7e]/g, '').slice(0, AGENT_MAX)
 }
 
-/** Who calls with an access token. Throws `unauthorized`. */
+/** Who calls with an access token. Throws `unauthorized`, and `second_factor_required` where one must be turned on first. */
 export async function authenticateUser(services: Services, request: FastifyRequest): Promise<SignedIn> {
   const token = /^Bearer +([^\s]+) *$/i.exec(request.headers.authorization ?? '')?.[1]
   if (token === undefined) throw new CountersignError('unauthorized', 'An access token is needed')
-  return services.auth.sessions.authenticate(token)
+  const who = await services.auth.sessions.authenticate(token)
+  if (request.routeOptions.config.isSetup !== true) services.auth.sessions.mustBeComplete(who)
+  return who
 }

@@ -35,29 +35,41 @@ const undo = {
   body: Type.Object({ phone: PhoneText, code: Digits }, { additionalProperties: false }),
   response: { 200: Done, ...problems(400, 413, 415, 429, 503) },
 }
-const Sent = Type.Object({
+const sentMembers = {
   success: Type.Literal(true),
   verification_id: Type.String(),
   resend_at: Time,
   expires_at: Time,
-})
+}
 const PhoneNumberBody = Type.Object({ phoneNumber: PhoneText }, { additionalProperties: false })
 const sendVerification = {
   ...user,
   summary: 'Send a code to a number that is to be yours',
   description: 'As `POST /api/auth/phone`. The server makes the code: one in the body is refused.',
   body: PhoneNumberBody,
-  response: { 200: Sent, ...problems(400, 401, 403, 413, 415, 429, 503) },
+  response: { 200: Type.Object(sentMembers), ...problems(400, 401, 403, 413, 415, 429, 503) },
 }
 const sendSecondFactor = {
   ...sendVerification,
   summary: 'Send a second-factor code to your own number',
-  description: '',
+  description:
+    'Where texts are a second factor of yours, as `POST /api/auth/2fa/challenge` with `POST /api/auth/2fa/send`: ' +
+    '`POST /api/auth/2fa/verify` takes the code with `challenge_token`. Where they are not, as ' +
+    '`POST /api/auth/2fa/enable`: `POST /api/auth/2fa/confirm` takes it.',
+  response: {
+    ...sendVerification.response,
+    200: Type.Object({
+      ...sentMembers,
+      challenge_token: Type.Optional(
+        Type.String({ description: 'Where texts are a second factor of yours' }),
+      ),
+    }),
+  },
 }
 
 /** Changing a number, and taking that back. Limits: the session's calls, the address's starts, the number's messages. */
 export function phone(app: App, services: Services): void {
-  const changes = services.auth.phone
+  const { phone: changes, texts } = services.auth
   const [users, anyone] = [{ access: 'user' as const }, { access: 'anyone' as const }]
   app.post('/api/auth/phone', { schema: start, config: users }, async (request, reply) => {
     const { phone: number, locale } = request.body
@@ -85,10 +97,15 @@ export function phone(app: App, services: Services): void {
     const sent = await changes.start(request.who, wanted, request.client)
     return sentView(sent)
   })
-  app.post('/api/sms/send-2fa', { schema: sendSecondFactor, config: users }, async (request) => {
-    const sent = await changes.sendSecondFactor(request.who, request.body.phoneNumber, request.client)
-    return sentView(sent)
-  })
+  app.post(
+    '/api/sms/send-2fa',
+    { schema: sendSecondFactor, config: { ...users, isSetup: true } },
+    async (request) => {
+      const sent = await texts.send(request.who, request.body.phoneNumber, request.client)
+      const token = sent.challenge?.token
+      return { ...sentView(sent.verification), ...(token === undefined ? {} : { challenge_token: token }) }
+    },
+  )
 }
 
 function sentView(sent: { id: string; resendAt: number; expiresAt: number }) {

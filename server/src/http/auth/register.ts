@@ -3,12 +3,13 @@ import type { App } from '../app.ts'
 import { Locale, problems } from '../schemas.ts'
 import type { Services } from '../services.ts'
 import {
-  answerGrant,
+  answerSignIn,
   Digits,
   Email,
   Name,
   Password,
   PhoneText,
+  SignedIn,
   startedCodeView,
   VerificationId,
 } from './views.ts'
@@ -44,7 +45,7 @@ const verify = {
   summary: 'Prove the number of a registration and sign in',
   body: Type.Object({ verification_id: VerificationId, code: Digits }, { additionalProperties: false }),
   response: {
-    200: Type.Ref('Tokens', { description: 'The number had an account already, and this is it, unchanged' }),
+    200: SignedIn,
     201: Type.Ref('Tokens', { description: 'The account was made' }),
     ...problems(400, 403, 413, 415, 429, 503),
   },
@@ -65,6 +66,7 @@ export function register(app: App, services: Services): void {
   app.post('/api/auth/register/verify', { schema: verify, config }, async (request, reply) => {
     const { verification_id: id, code } = request.body
     const grant = await registration.verify(id, code, request.client)
-    return reply.code(grant.isNew ? 201 : 200).send(answerGrant(services, request, reply, grant))
+    const isNew = grant.kind === 'grant' && grant.isNew
+    return reply.code(isNew ? 201 : 200).send(answerSignIn(services, request, reply, grant))
   })
 }

@@ -6,6 +6,7 @@ import { otpRequest } from './otp-request.ts'
 import { passwordReset } from './password-reset.ts'
 import { phone } from './phone.ts'
 import { register } from './register.ts'
+import { secondFactor } from './second-factor.ts'
 import { sessions } from './sessions.ts'
 import { verifyOtp } from './verify-otp.ts'
 
@@ -19,4 +20,5 @@ export function registerAuth(app: App, services: Services): void {
   me(app, services)
   passwordReset(app, services)
   phone(app, services)
+  secondFactor(app, services)
 }

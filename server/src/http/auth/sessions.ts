@@ -6,7 +6,7 @@ import type { App } from '../app.ts'
 import { problems } from '../schemas.ts'
 import type { Services } from '../services.ts'
 import { authenticateUser } from './people.ts'
-import { clearRefreshCookie, readRefreshCookie } from './refresh-cookie.ts'
+import { clearRefreshCookie, readRefreshCookie } from './cookies.ts'
 import { answerGrant, sessionView } from './views.ts'
 
 const Holder = Type.Unsafe<{ refresh_token?: string } | null>({
@@ -37,18 +37,18 @@ const logout = {
 const logoutAll = {
   ...user,
   summary: 'Sign out everywhere',
-  response: { 204: Type.Null(), ...problems(401, 429, 503) },
+  response: { 204: Type.Null(), ...problems(401, 403, 429, 503) },
 }
 const list = {
   ...user,
   summary: 'List the sessions of the user',
-  response: { 200: Type.Object({ data: Type.Array(Type.Ref('Session')) }), ...problems(401, 429, 503) },
+  response: { 200: Type.Object({ data: Type.Array(Type.Ref('Session')) }), ...problems(401, 403, 429, 503) },
 }
 const end = {
   ...user,
   summary: 'End one session',
   params: Type.Object({ id: Type.String({ minLength: 1, maxLength: 100 }) }),
-  response: { 204: Type.Null(), ...problems(401, 404, 429, 503) },
+  response: { 204: Type.Null(), ...problems(401, 403, 404, 429, 503) },
 }
 
 /** Refresh, sign-out, and the list of sessions. Limit: the calls of a session, or of an address without one. */
@@ -64,16 +64,20 @@ export function sessions(app: App, services: Services): void {
       throw error
     }
   })
-  app.post('/api/auth/logout', { schema: logout, config: { access: 'anyone' } }, async (request, reply) => {
-    const who = await holderOf(services, request)
-    if (who === undefined) throw new CountersignError('unauthorized', 'You are not signed in')
-    await rooms.end(who, who.session.id, request.client).catch(orEnded)
-    clearRefreshCookie(reply)
-    return reply.code(204).send(null)
-  })
+  app.post(
+    '/api/auth/logout',
+    { schema: logout, config: { access: 'anyone', isSetup: true } },
+    async (request, reply) => {
+      const who = await holderOf(services, request)
+      if (who === undefined) throw new CountersignError('unauthorized', 'You are not signed in')
+      await rooms.end(who, who.session.id, request.client).catch(orEnded)
+      clearRefreshCookie(reply)
+      return reply.code(204).send(null)
+    },
+  )
   app.post(
     '/api/auth/logout-all',
-    { schema: logoutAll, config: { access: 'user' } },
+    { schema: logoutAll, config: { access: 'user', isSetup: true } },
     async (request, reply) => {
       await rooms.endAll(request.who, request.client)
       clearRefreshCookie(reply)

@@ -4,7 +4,7 @@ import type { App } from '../app.ts'
 import { problems } from '../schemas.ts'
 import type { Services } from '../services.ts'
 import { textOf, worded } from './otp-request.ts'
-import { answerGrant } from './views.ts'
+import { answerSignIn, SignedIn } from './views.ts'
 
 const schema = {
   summary: 'Sign in with the code',
@@ -16,7 +16,7 @@ const schema = {
     properties: { phone: {}, otp: {} },
     additionalProperties: false,
   }),
-  response: { 200: Type.Ref('Tokens'), ...problems(400, 403, 413, 415, 429, 503) },
+  response: { 200: SignedIn, ...problems(400, 403, 413, 415, 429, 503) },
 }
 
 /** `POST /api/auth/verify-otp`. Limits: the address's calls and checks, the number's wrong guesses. */
@@ -34,6 +34,6 @@ export function verifyOtp(app: App, services: Services): void {
       if (error instanceof CountersignError) return worded(error)
       throw new CountersignError('check_failed', 'Failed to verify code', {}, error)
     })
-    return answerGrant(services, request, reply, grant)
+    return answerSignIn(services, request, reply, grant)
   })
 }

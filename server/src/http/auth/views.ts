@@ -1,13 +1,16 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { Type, type Static } from 'typebox'
+import type { Challenge } from '../../auth/challenges.ts'
+import type { Device } from '../../auth/devices.ts'
 import { emailOf } from '../../auth/email.ts'
 import { type AuthEvent, EVENT_TYPES } from '../../auth/events.ts'
 import type { Grant } from '../../auth/grant.ts'
+import { factorsOf, methodOf } from '../../auth/second-factors.ts'
 import type { Session, User } from '../../auth/user.ts'
 import type { Verification } from '../../verify/verification.ts'
 import { NO_NUL, NullableText, NullableTime, Time, time, timeOrNull, Words } from '../schemas.ts'
 import type { Services } from '../services.ts'
-import { setRefreshCookie, wantsCookie } from './refresh-cookie.ts'
+import { setDeviceCookie, setRefreshCookie, wantsCookie } from './cookies.ts'
 
 export const PhoneText = Type.String({ minLength: 1, maxLength: 64, description: 'E.164' })
 export const Password = Type.String({ minLength: 1, maxLength: 1_024, description: 'At most 256 characters' })
@@ -44,6 +47,9 @@ export const TokensView = Type.Object(
     token_type: Type.Literal('bearer'),
     refresh_token: Type.Optional(Type.String({ description: 'Not in cookie mode' })),
     expires_in: Type.Integer({ description: 'Seconds until the access token ends' }),
+    device_token: Type.Optional(
+      Type.String({ description: 'Of the device that is remembered; not in cookie mode' }),
+    ),
     user: Type.Ref('User'),
   },
   { $id: 'Tokens' },
@@ -88,11 +94,53 @@ export const StartedCodeView = Type.Object(
   { $id: 'VerificationRequired' },
 )
 
+export const ChallengeView = Type.Object(
+  {
+    status: Type.Literal('second_factor_required'),
+    challenge_token: Type.String({ description: 'Good once, for five minutes and five tries' }),
+    factors: Type.Array(Words(['totp', 'sms', 'backup_code'], 'What can be shown')),
+    phone_hint: { ...NullableText, description: 'Where a text would go' },
+    expires_at: Time,
+  },
+  { $id: 'SecondFactorRequired' },
+)
+/** What a first factor leads to. */
+export const SignedIn = Type.Union([Type.Ref('Tokens'), Type.Ref('SecondFactorRequired')])
+
+export const BackupCodesView = Type.Object(
+  {
+    backup_codes: Type.Array(Type.String(), { description: 'Told this once; each opens the account once' }),
+  },
+  { $id: 'BackupCodes' },
+)
+export const DeviceView = Type.Object(
+  {
+    id: Type.String(),
+    name: Type.String({ description: 'The `User-Agent` it was remembered with' }),
+    address: Type.String({ description: 'Where it was last used from' }),
+    created_at: Time,
+    last_used_at: Time,
+    expires_at: Time,
+  },
+  { $id: 'Device', description: 'A device on which its user is spared the second factor' },
+)
+
 /** Every schema of this room that OpenAPI lists under a name. */
-export const AUTH_NAMED = [UserView, AdminUserView, TokensView, SessionView, EventView, StartedCodeView]
+export const AUTH_NAMED = [
+  UserView,
+  AdminUserView,
+  TokensView,
+  SessionView,
+  EventView,
+  StartedCodeView,
+  ChallengeView,
+  BackupCodesView,
+  DeviceView,
+]
 
 /** A user as they see themselves. */
 export function userView(user: User): Static<typeof UserView> {
+  const factors = factorsOf(user)
   return {
     id: user.id,
     email: emailOf(user),
@@ -100,9 +148,9 @@ export function userView(user: User): Static<typeof UserView> {
     phone: user.phone,
     phone_verified: user.phone !== null && user.phoneVerifiedAt !== null,
     phone_verified_at: user.phone === null ? null : timeOrNull(user.phoneVerifiedAt),
-    two_factor_enabled: false,
-    two_factor_method: 'none',
-    backup_codes_left: 0,
+    two_factor_enabled: factors !== null,
+    two_factor_method: methodOf(factors),
+    backup_codes_left: factors?.backup.hashes.length ?? 0,
     created_at: time(user.createdAt),
   }
 }
@@ -157,13 +205,48 @@ export function startedCodeView(
   }
 }
 
-/** The tokens of who has signed in; the refresh token goes into a cookie where a page wants that. */
-export function answerGrant(
-  { clock }: Services,
+/** What somebody gets who has shown a first factor: the tokens, or the challenge to show another one. */
+export function answerSignIn(
+  services: Services,
   request: FastifyRequest,
   reply: FastifyReply,
-  grant: Grant,
+  signIn: Grant | Challenge,
+): Static<typeof TokensView> | Static<typeof ChallengeView> {
+  return signIn.kind === 'grant' ? answerGrant(services, request, reply, signIn) : challengeView(signIn)
+}
+
+export function challengeView(challenge: Challenge): Static<typeof ChallengeView> {
+  return {
+    status: 'second_factor_required',
+    challenge_token: challenge.token,
+    factors: [...challenge.factors],
+    phone_hint: challenge.phoneHint,
+    expires_at: time(challenge.expiresAt),
+  }
+}
+
+export function deviceView(device: Device): Static<typeof DeviceView> {
+  return {
+    id: device.id,
+    name: device.agent,
+    address: device.address,
+    created_at: time(device.createdAt),
+    last_used_at: time(device.usedAt),
+    expires_at: time(device.expiresAt),
+  }
+}
+
+/**
+ * The tokens of who has signed in; the refresh token, and that of a remembered device, go into cookies where a page
+ * wants that.
+ */
+export function answerGrant(
+  { clock, settings }: Services,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  grant: Grant & { readonly deviceToken?: string | null },
 ): Static<typeof TokensView> {
+  const deviceToken = grant.deviceToken ?? undefined
   const { accessToken, refreshToken, expiresInSeconds, user, session } = grant
   request.note = { user: user.id, session: session.id }
   const answer = {
@@ -172,10 +255,12 @@ export function answerGrant(
     refresh_token: refreshToken,
     expires_in: expiresInSeconds,
     user: userView(user),
+    ...(deviceToken === undefined ? {} : { device_token: deviceToken }),
   }
   if (!wantsCookie(request)) return answer
   const lifeSeconds = Math.max(1, Math.floor((session.expiresAt - clock.now()) / 1_000))
   setRefreshCookie(reply, refreshToken, lifeSeconds)
-  const { refresh_token: _, ...rest } = answer
+  if (deviceToken !== undefined) setDeviceCookie(reply, deviceToken, settings.deviceSeconds)
+  const { refresh_token: _, device_token: __, ...rest } = answer
   return rest
 }

@@ -65,16 +65,18 @@ export class AuthEntries {
   }
 
   async #enter(step: Step, entry: Entry): Promise<Entered> {
-    const { phone, proofSeconds } = entry
+    const { phone, proofSeconds, startsOver = false } = entry
     for (;;) {
       const oldest = this.#clock.now() - proofSeconds * 1000
-      const opened = await this.#open(step, entry, oldest)
+      const opened = startsOver ? undefined : await this.#open(step, entry, oldest)
       if (opened) return opened
       const owner = await this.#owners.find(step, phone)
-      const isProven = owner !== null && (owner.phone_verified_at ?? -Infinity) >= oldest
-      if (isProven && owner.status === 'disabled') return { outcome: 'disabled', user: readUser(owner) }
+      const isTheirs = !startsOver && owner !== null && (owner.phone_verified_at ?? -Infinity) >= oldest
+      if (isTheirs && owner.status === 'disabled') return { outcome: 'disabled', user: readUser(owner) }
+      if (isTheirs && owner.second_factors !== null)
+        return { outcome: 'second_factor', user: readUser(owner) }
       // Somebody may have been given it since it was tried.
-      if (isProven) continue
+      if (isTheirs) continue
       const made = await this.#locks.hold(step, phone, () => this.#make(step, owner, entry))
       if (made) return made
     }
@@ -84,9 +86,10 @@ export class AuthEntries {
   async #open(step: Step, { phone, events, ...entry }: Entry, oldest: number): Promise<Let | undefined> {
     const now = this.#clock.now()
     const session = newSessionDocument(entry.session, now)
+    const isOpen = { status: 'active' as const, second_factors: null }
     const isProven = { phone_slot: phone, phone, phone_verified_at: { $gte: oldest } }
     const change = { $set: { phone_verified_at: now }, $push: withSession(session) }
-    const user = await this.#changes.change(step, { ...isProven, status: 'active' }, change, [
+    const user = await this.#changes.change(step, { ...isProven, ...isOpen }, change, [
       newEvent(events.entered, now),
       newEvent(events.started, now, session.id),
     ])

@@ -3,7 +3,7 @@ import type { EventDraft } from '../../auth/events.ts'
 import type { AuthStore, Told } from '../../auth/store.ts'
 import type { User } from '../../auth/user.ts'
 import type { Clock } from '../../primitives/clock.ts'
-import { leadsBack, toTicket } from '../auth-rows.ts'
+import { leadsBack, NO_DEVICES, toTicket } from '../auth-rows.ts'
 import type { AuthLeftovers } from './auth-leftovers.ts'
 import type { MongoDatabase, Step } from './database.ts'
 import type { PhoneLocks } from './phone-locks.ts'
@@ -13,6 +13,7 @@ import { unlessTaken, type UserChanges } from './user-changes.ts'
 import {
   LIVING,
   newEvent,
+  NEXT_VERSION,
   readUser,
   USER_ALONE,
   type UserAlone,
@@ -112,14 +113,14 @@ export class AuthPhones {
   ): Promise<User | undefined> {
     const now = this.#clock.now()
     const isSame = { _id, status: 'active' as const, phone: from }
-    const $set = { phone, phone_verified_at: now, phone_slot: phone }
+    const $set = { phone, phone_verified_at: now, phone_slot: phone, devices: NO_DEVICES }
     const event = newEvent(events.changed, now)
-    const change = { $set, ...withoutSessions(keep) }
+    const change = { $set, ...NEXT_VERSION, ...withoutSessions(keep) }
     const { ttlSeconds, ...ticket } = undo
     const tickets = leadsBack(ticket, from, phone)
       ? [newTicketDocument({ ...ticket, userId: _id }, ttlSeconds, now)]
       : []
-    const changed = await unlessTaken(this.#changes.change(step, isSame, change, [event], tickets))
+    const changed = await unlessTaken(this.#changes.change(step, isSame, change, [event], { tickets }))
     return changed ? readUser(changed) : undefined
   }
 
@@ -139,7 +140,8 @@ export class AuthPhones {
     const isVoid = { $elemMatch: { from: { $lte: from }, until: { $gt: from } } }
     const isLiving = { _id: userId ?? '', ...LIVING, undone: { $not: isVoid } }
     const change = {
-      $set: { phone, phone_verified_at: now, phone_slot: phone, session_log: [] },
+      $set: { phone, phone_verified_at: now, phone_slot: phone, session_log: [], devices: NO_DEVICES },
+      ...NEXT_VERSION,
       $push: { undone: { $each: [{ from, until }], $slice: -UNDONE_MAX } },
       $pull: { pending_tickets: { created_at: { $gte: from } } },
     }

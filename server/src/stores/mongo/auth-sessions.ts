@@ -45,7 +45,12 @@ export class AuthSessions {
   ): Promise<Held | undefined> {
     return this.#db.run(async (step) => {
       const now = this.#clock.now()
-      const isSame = { _id: userId, status: 'active' as const, password_hash: passwordHash }
+      const isSame = {
+        _id: userId,
+        status: 'active' as const,
+        password_hash: passwordHash,
+        second_factors: null,
+      }
       const opened = newSessionDocument(session, now)
       const started = newEvent(events.started, now, session.id)
       const change = { $push: withSession(opened) }

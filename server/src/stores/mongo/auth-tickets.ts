@@ -3,7 +3,7 @@ import type { Ticket, TicketKind } from '../../auth/store.ts'
 import type { Clock } from '../../primitives/clock.ts'
 import { toTicket } from '../auth-rows.ts'
 import type { AuthLeftovers } from './auth-leftovers.ts'
-import type { MongoDatabase } from './database.ts'
+import type { MongoDatabase, Step } from './database.ts'
 import { isDuplicate } from './errors.ts'
 import { newTicketDocument, type TicketDocument, ticketKey } from './ticket-documents.ts'
 
@@ -45,11 +45,25 @@ export class AuthTickets {
     })
   }
 
-  /** Takes a ticket away, also one that is too old: a clock that is set back does not make it good again. */
   take(kind: TicketKind, id: string): Promise<Ticket | undefined> {
     return this.#db.run(async (step) => {
-      const taken = await step(() => this.#tickets.findOneAndDelete({ _id: ticketKey({ kind, id }) }))
-      return taken && taken.expires_at > this.#clock.now() ? toTicket(taken) : undefined
+      const taken = await this.takeAway(step, { kind, id })
+      return taken ? toTicket(taken) : undefined
     })
+  }
+
+  /** Takes a ticket away, also one that is too old: a clock that is set back does not make it good again. */
+  async takeAway(step: Step, ticket: Pick<Ticket, 'kind' | 'id'>): Promise<TicketDocument | undefined> {
+    const taken = await step(() => this.#tickets.findOneAndDelete({ _id: ticketKey(ticket) }))
+    return taken && taken.expires_at > this.#clock.now() ? taken : undefined
+  }
+
+  /** Puts back a ticket that was taken for nothing, with the time it had left; one that was put since stays. */
+  async putBack(step: Step, ticket: TicketDocument): Promise<void> {
+    try {
+      await step(() => this.#tickets.insertOne(ticket))
+    } catch (error) {
+      if (!isDuplicate(error)) throw error
+    }
   }
 }

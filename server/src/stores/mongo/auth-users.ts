@@ -3,13 +3,15 @@ import type { EventDraft } from '../../auth/events.ts'
 import type { AuthStore, Who } from '../../auth/store.ts'
 import type { Account, User, UserStatus } from '../../auth/user.ts'
 import type { Clock } from '../../primitives/clock.ts'
-import { emailKey, toAccount } from '../auth-rows.ts'
+import { emailKey, NO_DEVICES } from '../auth-rows.ts'
 import type { AuthLeftovers } from './auth-leftovers.ts'
 import type { MongoDatabase, Step } from './database.ts'
 import { unlessTaken, type UserChanges } from './user-changes.ts'
 import {
   LIVING,
   newEvent,
+  NEXT_VERSION,
+  readAccount,
   readUser,
   slots,
   USER_ALONE,
@@ -39,7 +41,7 @@ export class AuthUsers {
     return this.#db.run(async (step) => {
       const wanted = { ...matching(who), ...LIVING }
       const found = await step(() => this.#users.findOne(wanted, { projection: USER_ALONE }))
-      return found ? toAccount({ ...found, id: found._id }) : undefined
+      return found ? readAccount(found) : undefined
     })
   }
 
@@ -96,7 +98,8 @@ export class AuthUsers {
     return this.#db.run(async (step) => {
       const isSame = { _id: userId, status: 'active' as const, password_hash: from }
       const change = {
-        $set: { password_hash: to },
+        $set: { password_hash: to, ...(keep === 'all' ? {} : { devices: NO_DEVICES }) },
+        ...NEXT_VERSION,
         ...(keep === 'all' ? {} : withoutSessions(keep.session)),
       }
       const told = event ? [newEvent(event, this.#clock.now())] : []
@@ -106,7 +109,8 @@ export class AuthUsers {
 
   setStatus(userId: string, status: UserStatus, event: EventDraft): Promise<User | undefined> {
     return this.#db.run(async (step) => {
-      const change = { $set: { status, ...(status === 'active' ? {} : { session_log: [] }) } }
+      const $set = { status, devices: NO_DEVICES, ...(status === 'active' ? {} : { session_log: [] }) }
+      const change = { $set, ...NEXT_VERSION }
       const told = newEvent(event, this.#clock.now())
       const isOther = {
         _id: userId,
@@ -134,6 +138,8 @@ export class AuthUsers {
           phone: null,
           phone_verified_at: null,
           password_hash: null,
+          second_factors: null,
+          devices: NO_DEVICES,
           session_log: [],
           pending_tickets: [],
           undone: [],

@@ -1,5 +1,7 @@
 import type { AuthEvent, EventDraft } from '../../auth/events.ts'
 import type {
+  AccountChange,
+  AccountChanged,
   AuthStore,
   Entered,
   Entry,
@@ -14,6 +16,7 @@ import type {
 import type { Account, Session, User, UserStatus } from '../../auth/user.ts'
 import type { Clock } from '../../primitives/clock.ts'
 import type { Retention } from '../store.ts'
+import { AuthChanges } from './auth-changes.ts'
 import { AuthEntries } from './auth-entries.ts'
 import { AuthEvents } from './auth-events.ts'
 import { AuthLeftovers } from './auth-leftovers.ts'
@@ -36,6 +39,7 @@ export class MongoAuth implements AuthStore {
   readonly #phones: AuthPhones
   readonly #sessions: AuthSessions
   readonly #users: AuthUsers
+  readonly #changes: AuthChanges
 
   constructor(db: MongoDatabase, clock: Clock, retention: Retention) {
     const leftovers = new AuthLeftovers(db, retention)
@@ -51,6 +55,7 @@ export class MongoAuth implements AuthStore {
     this.#phones = new AuthPhones(db, clock, { ...numbers, leftovers })
     this.#sessions = new AuthSessions(db, clock, changes)
     this.#users = new AuthUsers(db, clock, changes, leftovers)
+    this.#changes = new AuthChanges(db, clock, changes, this.#tickets)
   }
 
   enter(entry: Entry): Promise<Entered> {
@@ -64,6 +69,10 @@ export class MongoAuth implements AuthStore {
     events: Told<'started'>,
   ): Promise<{ readonly user: User; readonly session: Session } | undefined> {
     return this.#sessions.open(userId, passwordHash, session, events)
+  }
+
+  changeAccount(change: AccountChange): Promise<AccountChanged> {
+    return this.#changes.change(change)
   }
 
   rotate(rotation: Rotation): Promise<Rotated> {

@@ -1,4 +1,4 @@
-import type { Collection, Filter, UpdateFilter } from 'mongodb'
+import type { Collection, Document, Filter, UpdateFilter } from 'mongodb'
 import type { AuthLeftovers } from './auth-leftovers.ts'
 import type { MongoDatabase, Step } from './database.ts'
 import { isDuplicate } from './errors.ts'
@@ -24,6 +24,13 @@ export async function unlessTaken<T>(write: Promise<T>): Promise<T | undefined> 
   }
 }
 
+/** What goes with a change beyond its events. */
+type Besides = {
+  readonly tickets?: readonly TicketDocument[]
+  /** Which items of a list the change is about. */
+  readonly arrayFilters?: readonly Document[]
+}
+
 /** Changes users together with what the log tells of it. */
 export class UserChanges {
   readonly #db: MongoDatabase
@@ -44,10 +51,11 @@ export class UserChanges {
     filter: Filter<UserDocument>,
     change: UpdateFilter<UserDocument>,
     events: readonly PendingEvent[],
-    tickets: readonly TicketDocument[] = [],
+    { tickets = [], arrayFilters }: Besides = {},
   ): Promise<UserAlone | null> {
     const left = { pending_events: [...events], pending_tickets: [...tickets] }
-    const options = { projection: USER_ALONE, returnDocument: 'after' } as const
+    const only = arrayFilters ? { arrayFilters: [...arrayFilters] } : {}
+    const options = { projection: USER_ALONE, returnDocument: 'after', ...only } as const
     const changed = await step(() => this.#users.findOneAndUpdate(filter, leaving(change, left), options))
     if (changed) await this.#move(changed._id, left)
     return changed

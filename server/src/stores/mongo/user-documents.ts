@@ -1,9 +1,9 @@
 import type { Collection, Document } from 'mongodb'
 import type { EventDraft } from '../../auth/events.ts'
 import type { NewSession, NewUser } from '../../auth/store.ts'
-import type { Session, User, UserStatus } from '../../auth/user.ts'
+import type { Account, Session, User, UserStatus } from '../../auth/user.ts'
 import type { TicketDocument } from './ticket-documents.ts'
-import { packEvent, packSession, packUser, toSession, toUser } from '../auth-rows.ts'
+import { packEvent, packSession, packUser, toAccount, toSession, toUser } from '../auth-rows.ts'
 
 /** A session as it is kept, inside its user. */
 export type SessionDocument = Omit<ReturnType<typeof packSession>, 'user_id' | 'rotated_at'> & {
@@ -29,6 +29,11 @@ export type UserDocument = {
   /** `deleted`: it is gone for everybody, and what it has left elsewhere is being tidied up. */
   status: UserStatus | 'deleted'
   password_hash: string | null
+  /** JSON, as `devices`: neither is read here. */
+  second_factors: string | null
+  devices: string
+  /** Whoever decides on what was read of a user changes it only if this is still the same. */
+  version: number
   created_at: number
   /**
    * The number, or where there is none its own id, as with `email_slot`. Unique indexes over both keep a number and an
@@ -56,6 +61,9 @@ const SESSIONS_MAX = 200
 
 /** Matches whoever has not been deleted. */
 export const LIVING: { status: { $in: UserStatus[] } } = { status: { $in: ['active', 'disabled'] } }
+
+/** Goes with every change that those should know of who decided on the user as it was. */
+export const NEXT_VERSION = { $inc: { version: 1 } } as const
 
 /** What is not read of a user whose sessions nobody asked for. */
 export const USER_ALONE = { session_log: 0, pending_events: 0, pending_tickets: 0, undone: 0 } as const
@@ -112,6 +120,10 @@ export function newEvent(draft: EventDraft, nowMs: number, sessionId?: string): 
 
 export function readUser({ _id, ...columns }: UserAlone): User {
   return toUser({ ...columns, id: _id })
+}
+
+export function readAccount({ _id, ...columns }: UserAlone): Account {
+  return toAccount({ ...columns, id: _id })
 }
 
 export function readSession(userId: string, session: SessionDocument): Session {

@@ -15,25 +15,34 @@ CREATE FUNCTION countersign.record(p_event json, p_user text, p_session text, t 
     AS e (id text, type text, actor text, key_id text, address text, agent text, data text)
 $$;
 
--- What an answer tells of a user; the hash of the password stays in the database.
+-- What an answer tells of a user; the hash of the password and the devices stay in the database.
 CREATE FUNCTION countersign.told_user(u countersign.users) RETURNS json LANGUAGE sql STABLE AS $$
   SELECT json_build_object('id', u.id, 'email', u.email, 'name', u.name, 'phone', u.phone,
-    'phone_verified_at', u.phone_verified_at, 'status', u.status, 'created_at', u.created_at)
+    'phone_verified_at', u.phone_verified_at, 'status', u.status, 'created_at', u.created_at,
+    'second_factors', u.second_factors)
+$$;
+
+-- What it tells to who decides about an account.
+CREATE FUNCTION countersign.told_account(u countersign.users) RETURNS json LANGUAGE sql STABLE AS $$
+  SELECT json_build_object('id', u.id, 'email', u.email, 'name', u.name, 'phone', u.phone,
+    'phone_verified_at', u.phone_verified_at, 'status', u.status, 'created_at', u.created_at,
+    'second_factors', u.second_factors, 'password_hash', u.password_hash, 'devices', u.devices, 'version', u.version)
 $$;
 
 CREATE FUNCTION countersign.told_session(s countersign.sessions) RETURNS json LANGUAGE sql STABLE AS $$
   SELECT json_build_object('id', s.id, 'user_id', s.user_id, 'amr', s.amr, 'auth_at', s.auth_at,
-    'created_at', s.created_at, 'used_at', s.used_at, 'address', s.address, 'agent', s.agent,
-    'expires_at', s.expires_at, 'idle_until', s.idle_until)
+    'factor_at', s.factor_at, 'created_at', s.created_at, 'used_at', s.used_at, 'address', s.address,
+    'agent', s.agent, 'expires_at', s.expires_at, 'idle_until', s.idle_until)
 $$;
 
 CREATE FUNCTION countersign.begin_session(p_session json, p_user text, t bigint) RETURNS countersign.sessions
 LANGUAGE sql AS $$
-  INSERT INTO countersign.sessions (id, user_id, amr, auth_at, created_at, used_at, address, agent, expires_at,
-      idle_until, generation)
-    SELECT s.id, p_user, s.amr, t, t, t, s.address, s.agent, t + s.life_ms, t + least(s.idle_ms, s.life_ms), 0
+  INSERT INTO countersign.sessions (id, user_id, amr, auth_at, factor_at, created_at, used_at, address, agent,
+      expires_at, idle_until, generation)
+    SELECT s.id, p_user, s.amr, t, CASE WHEN s.with_factor THEN t END, t, t, s.address, s.agent, t + s.life_ms,
+      t + least(s.idle_ms, s.life_ms), 0
     FROM json_to_record(p_session)
-      AS s (id text, amr text, address text, agent text, life_ms bigint, idle_ms bigint)
+      AS s (id text, amr text, with_factor boolean, address text, agent text, life_ms bigint, idle_ms bigint)
     RETURNING *
 $$;
 
@@ -74,8 +83,9 @@ BEGIN
   PERFORM 1 FROM countersign.users AS o
     WHERE o.phone IN (SELECT a.phone FROM json_to_recordset(p_entries) AS a (phone text))
     ORDER BY o.id FOR UPDATE;
-  FOR e IN SELECT * FROM json_to_recordset(p_entries) AS o (n int, phone text, proof_ms bigint, id text, email text,
-    name text, password_hash text, session json, created json, entered json, detached json, started json)
+  FOR e IN SELECT * FROM json_to_recordset(p_entries) AS o (n int, phone text, proof_ms bigint, starts_over boolean,
+    id text, email text, name text, password_hash text, session json, created json, entered json, detached json,
+    started json)
     ORDER BY o.n
   LOOP
     n := e.n;
@@ -85,13 +95,16 @@ BEGIN
     LOOP
       SELECT * INTO u FROM countersign.users AS o WHERE o.phone = e.phone FOR UPDATE;
       t := coalesce(p_now, countersign.now_ms());
-      IF u.phone_verified_at >= t - e.proof_ms THEN
-        outcome := CASE u.status WHEN 'active' THEN 'entered' ELSE 'disabled' END;
+      IF u.phone_verified_at >= t - e.proof_ms AND NOT e.starts_over THEN
+        outcome := CASE WHEN u.status <> 'active' THEN 'disabled'
+          WHEN u.second_factors IS NOT NULL THEN 'second_factor' ELSE 'entered' END;
         EXIT;
       END IF;
       IF u.id IS NOT NULL THEN
         detached := u.id;
-        UPDATE countersign.users AS o SET phone = NULL, phone_verified_at = NULL WHERE o.id = u.id;
+        UPDATE countersign.users AS o
+          SET phone = NULL, phone_verified_at = NULL, devices = '[]', version = o.version + 1
+          WHERE o.id = u.id;
         PERFORM countersign.record(e.detached, u.id, NULL, t);
       END IF;
       outcome := 'created';
@@ -106,7 +119,7 @@ BEGIN
       UPDATE countersign.users AS o SET phone_verified_at = t WHERE o.id = u.id RETURNING * INTO u;
     END IF;
     account := countersign.told_user(u);
-    IF outcome <> 'disabled' THEN
+    IF outcome IN ('created', 'entered') THEN
       PERFORM countersign.record(CASE outcome WHEN 'created' THEN e.created ELSE e.entered END, u.id, NULL, t);
       session := countersign.told_session(countersign.begin_session(e.session, u.id, t));
       PERFORM countersign.record(e.started, u.id, e.session ->> 'id', t);
@@ -116,7 +129,8 @@ BEGIN
   PERFORM countersign.in_time(coalesce(p_now, countersign.now_ms()), p_until);
 END $$;
 
--- Opens a session of who has shown the password that is still the password. No account: nothing was opened.
+-- Opens a session of who has shown the password that is still the password, and all there is to show. No account:
+-- nothing was opened.
 CREATE FUNCTION countersign.open_session(p_opening json, p_now bigint, OUT account json, OUT session json)
 LANGUAGE plpgsql SET enable_seqscan = off AS $$
 DECLARE
@@ -124,12 +138,69 @@ DECLARE
   t bigint;
 BEGIN
   SELECT * INTO u FROM countersign.users AS o WHERE o.id = p_opening ->> 'user_id' FOR UPDATE;
-  IF u.status = 'active' AND u.password_hash = p_opening ->> 'password_hash' THEN
+  IF u.status = 'active' AND u.password_hash = p_opening ->> 'password_hash' AND u.second_factors IS NULL THEN
     t := coalesce(p_now, countersign.now_ms());
     account := countersign.told_user(u);
     session := countersign.told_session(countersign.begin_session(p_opening -> 'session', u.id, t));
     PERFORM countersign.record(p_opening -> 'started', u.id, p_opening -> 'session' ->> 'id', t);
   END IF;
+END $$;
+
+-- Changes an account that still is what was read of it, and all that goes with that.
+CREATE FUNCTION countersign.change_account(p_change json, p_now bigint, OUT outcome text, OUT account json,
+  OUT session json
+) LANGUAGE plpgsql SET enable_seqscan = off AS $$
+DECLARE
+  c record;
+  u countersign.users;
+  k countersign.tickets;
+  s countersign.sessions;
+  t bigint;
+BEGIN
+  SELECT * INTO c FROM json_to_record(p_change) AS o (id text, version int, password_hash text, has_factors boolean,
+    second_factors text, devices text, proven_phone text, ticket json, ends text, ends_all boolean, keep text,
+    session json, events json);
+  SELECT * INTO u FROM countersign.users AS o WHERE o.id = c.id FOR UPDATE;
+  IF u.id IS NULL OR u.status <> 'active' OR u.version <> c.version
+    OR c.proven_phone IS NOT NULL AND u.phone IS DISTINCT FROM c.proven_phone
+  THEN
+    outcome := 'conflict';
+    RETURN;
+  END IF;
+  IF c.ends IS NOT NULL THEN
+    SELECT * INTO s FROM countersign.sessions AS o WHERE o.id = c.ends AND o.user_id = u.id FOR UPDATE;
+    IF s.id IS NULL OR s.idle_until <= coalesce(p_now, countersign.now_ms()) THEN
+      outcome := 'used';
+      RETURN;
+    END IF;
+  END IF;
+  IF c.ticket IS NOT NULL THEN
+    DELETE FROM countersign.tickets AS o WHERE o.id = c.ticket ->> 'id' AND o.kind = c.ticket ->> 'kind'
+      RETURNING * INTO k;
+  END IF;
+  t := coalesce(p_now, countersign.now_ms());
+  IF c.ticket IS NOT NULL AND (k.id IS NULL OR k.expires_at <= t) THEN
+    outcome := 'used';
+    RETURN;
+  END IF;
+  outcome := 'changed';
+  UPDATE countersign.users AS o
+    SET password_hash = coalesce(c.password_hash, o.password_hash),
+      second_factors = CASE WHEN c.has_factors THEN c.second_factors ELSE o.second_factors END,
+      devices = coalesce(c.devices, o.devices),
+      phone_verified_at = CASE WHEN c.proven_phone IS NULL THEN o.phone_verified_at ELSE t END,
+      version = o.version + (c.password_hash IS NOT NULL OR c.has_factors OR c.devices IS NOT NULL)::int
+    WHERE o.id = u.id RETURNING * INTO u;
+  account := countersign.told_account(u);
+  IF c.ends_all THEN
+    PERFORM countersign.end_all(u.id, c.keep, t);
+  END IF;
+  DELETE FROM countersign.sessions AS o WHERE o.id = c.ends AND o.user_id = u.id;
+  IF c.session IS NOT NULL THEN
+    session := countersign.told_session(countersign.begin_session(c.session, u.id, t));
+  END IF;
+  PERFORM countersign.record(e, u.id, CASE WHEN e ->> 'type' = 'session.started' THEN c.session ->> 'id' END, t)
+    FROM json_array_elements(c.events) AS e;
 END $$;
 
 -- Uses a refresh token.
@@ -258,7 +329,8 @@ DECLARE
 BEGIN
   SELECT * INTO c FROM json_to_record(p_change) AS o (id text, was text, hash text, keeps_all boolean, keep text,
     event json);
-  UPDATE countersign.users AS o SET password_hash = c.hash
+  UPDATE countersign.users AS o
+    SET password_hash = c.hash, devices = CASE WHEN c.keeps_all THEN o.devices ELSE '[]' END, version = o.version + 1
     WHERE o.id = c.id AND o.status = 'active' AND o.password_hash IS NOT DISTINCT FROM c.was;
   IF NOT FOUND THEN
     RETURN false;
@@ -297,8 +369,12 @@ BEGIN
       -- Somebody may have got it while those were waited for, and that one must not be waited for out of order.
       SELECT o.id INTO detached FROM countersign.users AS o WHERE o.phone = c.phone AND o.id <> c.id
         FOR UPDATE NOWAIT;
-      UPDATE countersign.users AS o SET phone = NULL, phone_verified_at = NULL WHERE o.id = detached;
-      UPDATE countersign.users AS o SET phone = c.phone, phone_verified_at = t WHERE o.id = c.id RETURNING * INTO u;
+      UPDATE countersign.users AS o
+        SET phone = NULL, phone_verified_at = NULL, devices = '[]', version = o.version + 1
+        WHERE o.id = detached;
+      UPDATE countersign.users AS o
+        SET phone = c.phone, phone_verified_at = t, devices = '[]', version = o.version + 1
+        WHERE o.id = c.id RETURNING * INTO u;
       EXIT;
     EXCEPTION WHEN lock_not_available OR unique_violation THEN
       CONTINUE;
@@ -339,7 +415,9 @@ BEGIN
     RETURN NULL;
   END IF;
   BEGIN
-    UPDATE countersign.users AS o SET phone = before, phone_verified_at = t WHERE o.id = u.id RETURNING * INTO u;
+    UPDATE countersign.users AS o
+      SET phone = before, phone_verified_at = t, devices = '[]', version = o.version + 1
+      WHERE o.id = u.id RETURNING * INTO u;
   EXCEPTION WHEN unique_violation THEN
     RETURN NULL;
   END;
@@ -365,7 +443,8 @@ BEGIN
   IF u.status = p_change ->> 'status' THEN
     RETURN countersign.told_user(u);
   END IF;
-  UPDATE countersign.users AS o SET status = p_change ->> 'status' WHERE o.id = u.id RETURNING * INTO u;
+  UPDATE countersign.users AS o SET status = p_change ->> 'status', devices = '[]', version = o.version + 1
+    WHERE o.id = u.id RETURNING * INTO u;
   t := coalesce(p_now, countersign.now_ms());
   IF u.status <> 'active' THEN
     PERFORM countersign.end_all(u.id, NULL, t);

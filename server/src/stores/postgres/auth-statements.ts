@@ -1,6 +1,8 @@
 /** What is told of a user, a session, and an event. Every statement names its columns: a newer version may add some. */
-const USER = 'id, email, name, phone, phone_verified_at, status, created_at'
-const SESSION = 'id, user_id, amr, auth_at, created_at, used_at, address, agent, expires_at, idle_until'
+const USER = 'id, email, name, phone, phone_verified_at, status, created_at, second_factors'
+const ACCOUNT = `${USER}, password_hash, devices, version`
+const SESSION =
+  'id, user_id, amr, auth_at, factor_at, created_at, used_at, address, agent, expires_at, idle_until'
 const TABLES = {
   users: USER,
   auth_events: 'id, type, user_id, session_id, actor, key_id, address, agent, data, at',
@@ -9,14 +11,14 @@ const TABLES = {
 /** The database's clock, unless a test says otherwise in the parameter. */
 const now = (parameter: string) => `coalesce(${parameter}::bigint, countersign.now_ms())`
 
-const account = (column: string) =>
-  `SELECT ${USER}, password_hash FROM countersign.users WHERE ${column} = $1`
+const account = (column: string) => `SELECT ${ACCOUNT} FROM countersign.users WHERE ${column} = $1`
 
 /** The statements over users. Those that take JSON have what it holds in auth-functions.ts. */
 export const AUTH_SQL = {
   enter:
     'SELECT n, outcome, account, session, detached, is_email_taken FROM countersign.enter($1::text::json, $2, $3)',
   openSession: 'SELECT account, session FROM countersign.open_session($1::text::json, $2)',
+  changeAccount: 'SELECT outcome, account, session FROM countersign.change_account($1::text::json, $2)',
   rotate: 'SELECT outcome, generation, session, account FROM countersign.rotate($1::text::json, $2)',
   endSessions: 'SELECT countersign.end_sessions($1::text::json, $2) AS ended',
   updateUser: 'SELECT outcome, account FROM countersign.update_user($1::text::json, $2)',

@@ -1,5 +1,7 @@
 import type { AuthEvent, EventDraft, EventType } from '../../auth/events.ts'
 import type {
+  AccountChange,
+  AccountChanged,
   AuthStore,
   Entered,
   Entry,
@@ -16,6 +18,7 @@ import type { Clock } from '../../primitives/clock.ts'
 import type { Batches } from '../batches.ts'
 import { emailKey, toAccount, toAuthEvent, toSession, toTicket, toUser } from '../auth-rows.ts'
 import { number, type Row, text, textOrNull } from '../rows.ts'
+import { packChange, packEntry, packEvent, packSession, packTicket } from './auth-packing.ts'
 import { AUTH_SQL, pageOf } from './auth-statements.ts'
 import { batched, decideAll, type PostgresDatabase } from './database.ts'
 import { packJson } from './json.ts'
@@ -53,6 +56,14 @@ export class PostgresAuth implements AuthStore {
         started: packEvent(events.started),
       }),
     )
+  }
+
+  async changeAccount(change: AccountChange): Promise<AccountChanged> {
+    const row = await this.#decide(AUTH_SQL.changeAccount, packChange(change))
+    const outcome = text(row, 'outcome')
+    if (outcome !== 'changed') return { outcome: outcome === 'used' ? 'used' : 'conflict' }
+    const account = toAccount(part(row, 'account'))
+    return { outcome, account, session: change.session ? toSession(part(row, 'session')) : null }
   }
 
   async rotate(rotation: Rotation): Promise<Rotated> {
@@ -249,66 +260,16 @@ export class PostgresAuth implements AuthStore {
   }
 }
 
-function packEntry({ phone, proofSeconds, newUser, session, events }: Entry, at: number) {
-  return {
-    n: at + 1,
-    phone,
-    proof_ms: proofSeconds * 1000,
-    id: newUser.id,
-    email: emailKey(newUser.email),
-    name: newUser.name,
-    password_hash: newUser.passwordHash,
-    session: packSession(session),
-    created: packEvent(events.created),
-    entered: packEvent(events.entered),
-    detached: packEvent(events.detached),
-    started: packEvent(events.started),
-  }
-}
-
 function enteredOf(row: Row): Entered {
   const outcome = text(row, 'outcome')
   const user = toUser(part(row, 'account'))
-  if (outcome === 'disabled') return { outcome, user }
+  if (outcome === 'disabled' || outcome === 'second_factor') return { outcome, user }
   return {
     outcome: outcome === 'created' ? 'created' : 'entered',
     user,
     session: toSession(part(row, 'session')),
     detached: textOrNull(row, 'detached'),
     emailTaken: row['is_email_taken'] === true,
-  }
-}
-
-function packSession(session: NewSession) {
-  return {
-    id: session.id,
-    amr: session.amr.join(),
-    address: session.address,
-    agent: session.agent,
-    life_ms: session.lifeSeconds * 1000,
-    idle_ms: session.idleSeconds * 1000,
-  }
-}
-
-function packEvent({ id, type, by, data }: EventDraft) {
-  return {
-    id,
-    type,
-    actor: by.actor,
-    key_id: by.key,
-    address: by.address,
-    agent: by.agent,
-    data: JSON.stringify(data),
-  }
-}
-
-function packTicket(ticket: Ticket, ttlSeconds: number) {
-  return {
-    kind: ticket.kind,
-    id: ticket.id,
-    user_id: ticket.userId,
-    data: JSON.stringify(ticket.data),
-    ttl_ms: ttlSeconds * 1000,
   }
 }
 

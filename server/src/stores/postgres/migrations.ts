@@ -138,6 +138,9 @@ const MIGRATIONS: readonly string[] = [
     phone_verified_at bigint,
     status text NOT NULL,
     password_hash text,
+    second_factors text,
+    devices text NOT NULL DEFAULT '[]',
+    version int NOT NULL DEFAULT 0,
     created_at bigint NOT NULL
   ) WITH (fillfactor = 85);
   -- Whoever has a number or an e-mail is the only one, which is what sign-ins of two processes at once rest on.
@@ -151,6 +154,7 @@ const MIGRATIONS: readonly string[] = [
     user_id text NOT NULL,
     amr text NOT NULL,
     auth_at bigint NOT NULL,
+    factor_at bigint,
     created_at bigint NOT NULL,
     used_at bigint NOT NULL,
     address text NOT NULL,

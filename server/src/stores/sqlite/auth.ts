@@ -1,5 +1,7 @@
 import type { AuthEvent, EventDraft } from '../../auth/events.ts'
 import type {
+  AccountChange,
+  AccountChanged,
   AuthStore,
   Entered,
   Entry,
@@ -13,7 +15,7 @@ import type {
 } from '../../auth/store.ts'
 import type { Account, Session, User, UserStatus } from '../../auth/user.ts'
 import type { Clock } from '../../primitives/clock.ts'
-import { leadsBack, toSession } from '../auth-rows.ts'
+import { leadsBack, toSession, userOf } from '../auth-rows.ts'
 import { decideRotation } from '../rotations.ts'
 import { number, text } from '../rows.ts'
 import { SqliteAuthEvents } from './auth-events.ts'
@@ -40,13 +42,15 @@ export class SqliteAuth implements AuthStore {
     this.#events = new SqliteAuthEvents(db)
   }
 
-  enter({ phone, newUser, session, proofSeconds, events }: Entry): Promise<Entered> {
+  enter(entry: Entry): Promise<Entered> {
+    const { phone, newUser, session, proofSeconds, startsOver = false, events } = entry
     return this.#write((now) => {
       const holder = this.#users.find({ phone })
       const isStale = holder !== undefined && now - (holder.phoneVerifiedAt ?? 0) > proofSeconds * 1000
-      if (holder && !isStale) {
+      if (holder && !isStale && !startsOver) {
         if (holder.status === 'disabled') return { outcome: 'disabled', user: userOf(holder) }
-        const user = this.#users.setPhone(holder.id, phone, now)
+        if (holder.secondFactors !== null) return { outcome: 'second_factor', user: userOf(holder) }
+        const user = this.#users.proveAgain(holder.id, now)
         this.#events.record(events.entered, { userId: user.id }, now)
         const opened = this.#open(user, session, events.started, now)
         return { outcome: 'entered', user, session: opened, detached: null, emailTaken: false }
@@ -67,9 +71,30 @@ export class SqliteAuth implements AuthStore {
   ): Promise<{ readonly user: User; readonly session: Session } | undefined> {
     return this.#write((now) => {
       const account = this.#active(userId)
-      if (account?.passwordHash !== passwordHash) return undefined
+      if (account?.passwordHash !== passwordHash || account.secondFactors !== null) return undefined
       const user = userOf(account)
       return { user, session: this.#open(user, session, events.started, now) }
+    })
+  }
+
+  changeAccount(change: AccountChange): Promise<AccountChanged> {
+    const { userId, version, provenPhone, ticket, session, ends, events } = change
+    return this.#write((now) => {
+      const before = this.#active(userId)
+      const isSame =
+        before?.version === version && (provenPhone === undefined || before.phone === provenPhone)
+      if (!before || !isSame) return { outcome: 'conflict' }
+      if (ends && 'only' in ends && !this.#sessions.isLive(ends.only, userId, now)) return { outcome: 'used' }
+      if (ticket && !this.#tickets.take(ticket.kind, ticket.id, now)) return { outcome: 'used' }
+      const account = this.#users.change(before, change, now)
+      if (ends && 'only' in ends) this.#sessions.end(ends.only, userId, now)
+      else if (ends) this.#sessions.endAll(userId, ends.allBut, now)
+      const opened = session ? this.#sessions.open(session, userId, now) : null
+      for (const event of events) {
+        const isOfSession = opened !== null && event.type === 'session.started'
+        this.#events.record(event, { userId, ...(isOfSession ? { sessionId: opened.id } : {}) }, now)
+      }
+      return { outcome: 'changed', account, session: opened }
     })
   }
 
@@ -166,7 +191,8 @@ export class SqliteAuth implements AuthStore {
     },
   ): Promise<boolean> {
     return this.#write((now) => {
-      if (!this.#users.setPassword(userId, change)) return false
+      const keepsDevices = change.keep === 'all'
+      if (!this.#users.setPassword(userId, { ...change, keepsDevices })) return false
       if (change.keep !== 'all') this.#sessions.endAll(userId, change.keep.session, now)
       if (change.event) this.#events.record(change.event, { userId }, now)
       return true
@@ -285,9 +311,4 @@ export class SqliteAuth implements AuthStore {
     this.#users.detach(userId)
     this.#events.record(event, { userId }, now)
   }
-}
-
-/** A user without what nobody is shown. */
-function userOf({ passwordHash, ...user }: Account): User {
-  return user
 }

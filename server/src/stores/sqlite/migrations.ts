@@ -147,6 +147,9 @@ const MIGRATIONS: readonly string[] = [
     phone_verified_at INTEGER,
     status TEXT NOT NULL,
     password_hash TEXT,
+    second_factors TEXT,
+    devices TEXT NOT NULL,
+    version INTEGER NOT NULL,
     created_at INTEGER NOT NULL
   ) STRICT, WITHOUT ROWID;
   CREATE UNIQUE INDEX users_phone ON users (phone) WHERE phone IS NOT NULL;
@@ -158,6 +161,7 @@ const MIGRATIONS: readonly string[] = [
     user_id TEXT NOT NULL,
     amr TEXT NOT NULL,
     auth_at INTEGER NOT NULL,
+    factor_at INTEGER,
     created_at INTEGER NOT NULL,
     used_at INTEGER NOT NULL,
     address TEXT NOT NULL,

@@ -16,10 +16,10 @@ export class SqliteSessions {
 
   constructor(db: SqliteDatabase) {
     this.#insert = db.prepare(
-      `INSERT INTO sessions (id, user_id, amr, auth_at, created_at, used_at, address, agent, generation,
-         rotated_at, expires_at, idle_until)
-       VALUES (:id, :user_id, :amr, :auth_at, :created_at, :used_at, :address, :agent, :generation,
-         :rotated_at, :expires_at, :idle_until)`,
+      `INSERT INTO sessions (id, user_id, amr, auth_at, factor_at, created_at, used_at, address, agent,
+         generation, rotated_at, expires_at, idle_until)
+       VALUES (:id, :user_id, :amr, :auth_at, :factor_at, :created_at, :used_at, :address, :agent,
+         :generation, :rotated_at, :expires_at, :idle_until)`,
     )
     this.#find = db.prepare('SELECT * FROM sessions WHERE id = ?')
     this.#ofUser = db.prepare('SELECT * FROM sessions WHERE user_id = ? AND idle_until > ? ORDER BY id DESC')
@@ -42,6 +42,12 @@ export class SqliteSessions {
   /** The row of a session, also of one that has ended and was not swept yet. */
   find(id: string): Row | undefined {
     return this.#find.get(id)
+  }
+
+  /** Whether a user has this session, and it has not ended. */
+  isLive(id: string, userId: string, now: number): boolean {
+    const row = this.#find.get(id)
+    return row?.['user_id'] === userId && number(row, 'idle_until') > now
   }
 
   /** The live ones, the newest first. */

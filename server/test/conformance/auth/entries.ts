@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { type AuthWorld, DAY, IDLE_SECONDS, LIFE_SECONDS, PHONE, PROOF_SECONDS } from './world.ts'
+import { type AuthWorld, BARE, DAY, IDLE_SECONDS, LIFE_SECONDS, PHONE, PROOF_SECONDS } from './world.ts'
 
 /** Who comes in with a number that was just proven. */
 export function entries(world: AuthWorld): void {
@@ -17,12 +17,14 @@ export function entries(world: AuthWorld): void {
         phoneVerifiedAt: clock.now(),
         status: 'active',
         createdAt: clock.now(),
+        secondFactors: null,
       }
-      const { lifeSeconds, idleSeconds, ...kept } = session
+      const { lifeSeconds, idleSeconds, withFactor, ...kept } = session
       const opened = {
         ...kept,
         userId: newUser.id,
         authAt: clock.now(),
+        factorAt: null,
         createdAt: clock.now(),
         usedAt: clock.now(),
         expiresAt: clock.now() + lifeSeconds * 1000,
@@ -35,7 +37,11 @@ export function entries(world: AuthWorld): void {
         detached: null,
         emailTaken: false,
       })
-      expect(await store.account({ id: newUser.id })).toEqual({ ...user, passwordHash: '$argon2id$1' })
+      expect(await store.account({ id: newUser.id })).toEqual({
+        ...user,
+        ...BARE,
+        passwordHash: '$argon2id$1',
+      })
       expect(await store.session(session.id)).toEqual({ session: opened, user })
     })
 
@@ -81,7 +87,12 @@ export function entries(world: AuthWorld): void {
       expect(entered).toMatchObject({ outcome: 'created', detached: old.user.id, emailTaken: false })
       expect(entered.user.id).not.toBe(old.user.id)
       const left = { ...old.user, phone: null, phoneVerifiedAt: null }
-      expect(await store.account({ id: old.user.id })).toEqual({ ...left, passwordHash: '$1' })
+      expect(await store.account({ id: old.user.id })).toEqual({
+        ...left,
+        ...BARE,
+        passwordHash: '$1',
+        version: 1,
+      })
       expect(await store.session(old.session.id)).toMatchObject({ user: left })
       expect((await store.account({ phone: PHONE }))?.id).toBe(entered.user.id)
       expect(await world.typesOf(old.user.id)).toEqual(['phone.detached', 'session.started', 'user.created'])

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { type AuthWorld, DAY, PROOF_SECONDS } from './world.ts'
+import { type AuthWorld, BARE, DAY, PROOF_SECONDS } from './world.ts'
 
 /** Changes of a number, and taking them back. */
 export function phones(world: AuthWorld): void {
@@ -28,7 +28,7 @@ export function phones(world: AuthWorld): void {
       const after = { ...user, phone, phoneVerifiedAt: clock.now() }
       const change = await world.change(user.id, phone, session.id)
       expect(await store.changePhone(change)).toEqual({ user: after, from, detached: null })
-      expect(await store.account({ phone })).toEqual({ ...after, passwordHash: '$1' })
+      expect(await store.account({ phone })).toEqual({ ...after, ...BARE, passwordHash: '$1', version: 1 })
       expect(await store.account({ phone: from })).toBeUndefined()
       expect(await world.sessionIds(user.id)).toEqual([session.id])
       expect(await world.sessionIds(stranger.id)).toHaveLength(1)
@@ -42,7 +42,7 @@ export function phones(world: AuthWorld): void {
       const { user: had, session: kept, phone } = await world.someone({ passwordHash: '$1' })
       const change = await world.change(user.id, phone, session.id)
       expect(await store.changePhone(change)).toMatchObject({ user: { phone }, detached: had.id })
-      const left = { ...had, phone: null, phoneVerifiedAt: null, passwordHash: '$1' }
+      const left = { ...had, ...BARE, phone: null, phoneVerifiedAt: null, passwordHash: '$1', version: 1 }
       expect(await store.account({ id: had.id })).toEqual(left)
       expect(await world.sessionIds(had.id)).toEqual([kept.id])
       expect((await world.typesOf(had.id)).filter((type) => type === 'phone.detached')).toHaveLength(1)

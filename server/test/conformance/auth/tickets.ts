@@ -12,6 +12,8 @@ export function tickets(world: AuthWorld): void {
         world.ticket({ kind: 'registration', data }),
         world.ticket({ kind: 'reset', userId: user.id, data: {} }),
         world.ticket({ kind: 'phone_undo', userId: user.id, data }),
+        world.ticket({ kind: 'challenge', userId: user.id, data }),
+        world.ticket({ kind: 'app_setup', userId: user.id, data }),
       ]) {
         await store.putTicket(ticket, 600)
         expect(await store.takeTicket(ticket.kind, ticket.id)).toEqual(ticket)

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { User } from '../../../src/auth/user.ts'
-import { type AuthWorld, BY } from './world.ts'
+import { type AuthWorld, BARE, BY } from './world.ts'
 
 /** Accounts: found, listed, changed, shut and deleted. */
 export function users(world: AuthWorld): void {
@@ -11,7 +11,7 @@ export function users(world: AuthWorld): void {
       const { store } = world
       const { user, phone } = await world.someone({ email: 'ann@example.com', passwordHash: '$1' })
       await world.someone({ email: 'bob@example.com' })
-      const account = { ...user, passwordHash: '$1' }
+      const account = { ...user, ...BARE, passwordHash: '$1' }
       for (const who of [
         { id: user.id },
         { phone },
@@ -114,7 +114,12 @@ export function users(world: AuthWorld): void {
         expect(await set(null, '$2', 'usr_none')).toBe(false)
       })
       expect(await set('$1', '$2')).toBe(true)
-      expect(await store.account({ id: user.id })).toEqual({ ...user, passwordHash: '$2' })
+      expect(await store.account({ id: user.id })).toEqual({
+        ...user,
+        ...BARE,
+        passwordHash: '$2',
+        version: 2,
+      })
       await store.setStatus(user.id, 'disabled', world.event('user.disabled'))
       await world.recordsNothing(async () => expect(await set('$2', '$3')).toBe(false))
       expect(await store.account({ id: user.id })).toMatchObject({ passwordHash: '$2' })

@@ -1,6 +1,8 @@
 import { expect } from 'vitest'
 import type { By, EventDraft, EventType } from '../../../src/auth/events.ts'
 import type {
+  AccountChange,
+  AccountChanged,
   AuthStore,
   Entered,
   Entry,
@@ -9,7 +11,7 @@ import type {
   Rotation,
   Ticket,
 } from '../../../src/auth/store.ts'
-import type { Session, User } from '../../../src/auth/user.ts'
+import type { Account, Session, User } from '../../../src/auth/user.ts'
 import { makeId } from '../../../src/primitives/ids.ts'
 import { FakeClock } from '../../fake-clock.ts'
 
@@ -30,6 +32,15 @@ export const IDLE_SECONDS = 30 * DAY
 export const GRACE_SECONDS = 10
 export const PROOF_SECONDS = 180 * DAY
 export const BY: By = { actor: 'user', address: '192.0.2.7', agent: 'Firefox' }
+
+/** What an account has besides what its user is shown, where it was given nothing. */
+export const BARE = { passwordHash: null, devices: '[]', version: 0 } as const
+
+/** An {@link Entered} that has come in. */
+export type CameIn = Extract<Entered, { readonly session: Session }>
+
+/** An {@link AccountChanged} that changed something. */
+export type Changed = Extract<AccountChanged, { readonly outcome: 'changed' }>
 
 /** Which event each outcome is told by here. */
 const TYPES = {
@@ -99,6 +110,7 @@ export class AuthWorld {
     return {
       id: this.id('ses_'),
       amr: ['sms'],
+      withFactor: false,
       address: '192.0.2.7',
       agent: 'Firefox',
       lifeSeconds: LIFE_SECONDS,
@@ -119,10 +131,10 @@ export class AuthWorld {
   }
 
   /** Enters, and is not shut out. */
-  async enter(changes: Partial<Entry> = {}): Promise<Exclude<Entered, { outcome: 'disabled' }>> {
+  async enter(changes: Partial<Entry> = {}): Promise<CameIn> {
     const entered = await this.store.enter(this.entry(changes))
-    if (entered.outcome === 'disabled') throw new Error('the account is shut')
-    return entered
+    if ('session' in entered) return entered
+    throw new Error(`nobody came in: ${entered.outcome}`)
   }
 
   /** Someone new, with a number of their own. */
@@ -155,6 +167,25 @@ export class AuthWorld {
 
   ticket(changes: Partial<Ticket> = {}): Ticket {
     return { id: this.id('tkt_'), kind: 'reset', userId: null, data: {}, ...changes }
+  }
+
+  async account(userId: string): Promise<Account> {
+    const account = await this.store.account({ id: userId })
+    if (!account) throw new Error('there is no such account')
+    return account
+  }
+
+  /** A change of an account as it is now. */
+  async accountChange(userId: string, changes: Partial<AccountChange> = {}): Promise<AccountChange> {
+    const { version } = await this.account(userId)
+    return { userId, version, events: [], ...changes }
+  }
+
+  /** Changes an account as it is now, and is not refused. */
+  async alter(userId: string, changes: Partial<AccountChange> = {}): Promise<Changed> {
+    const changed = await this.store.changeAccount(await this.accountChange(userId, changes))
+    if (changed.outcome === 'changed') return changed
+    throw new Error(`nothing was changed: ${changed.outcome}`)
   }
 
   /** A change of the number that somebody has now; its way back has the same id for the same number. */

@@ -12,6 +12,7 @@ import {
   type WireUser,
 } from '../../helpers/people.ts'
 import { makeScriptedProvider } from '../../helpers/scripted-provider.ts'
+import { as, challenged, pass, someone, type WireChallenge } from '../../helpers/second-factors.ts'
 import { phoneOf, startServer, type TestServer } from '../../helpers/server.ts'
 import { start, type WireProblem } from '../../helpers/wire.ts'
 
@@ -452,6 +453,84 @@ describe('POST /api/sms/send-2fa', () => {
       },
     ])
     expect(server.inbox.list()[0]?.to).toBe(OLD)
+  })
+
+  test.each(['offered', 'required'])(
+    'while there is no second factor, its code turns texts on; %s',
+    async (how) => {
+      const server = await startServer({ settings: { SECOND_FACTOR: how } })
+      const tokens = await signIn(server, OLD)
+      expect((await call(server, tokens, PATH, { phoneNumber: OLD })).status).toBe(200)
+      const on = await as<{ backup_codes: string[] }>(server, tokens, '2fa/confirm', {
+        code: codesTo(server, OLD)[0],
+      })
+      expect(on.body.backup_codes).toHaveLength(10)
+      const { body } = await server.api<WireUser>('GET', '/api/auth/me', { key: tokens.access_token })
+      expect(body.two_factor_method).toBe('sms')
+    },
+  )
+
+  test('where texts are one, it is a challenge: its code opens a session that may do what wants one', async () => {
+    const { server, backupCodes } = await someone('sms')
+    const given = { factor: 'backup_code', code: backupCodes[0] ?? '' }
+    const { body: tokens } = await pass(server, await challenged(server, OLD), given)
+    server.clock.advance(301)
+    expect((await as(server, tokens, '2fa/disable')).body.code).toBe('second_factor_required')
+    const sent = await call<WireChallenge>(server, tokens, PATH, { phoneNumber: OLD })
+    expect([sent.status, sent.body]).toEqual([
+      200,
+      {
+        success: true,
+        verification_id: expect.stringMatching(/^ver_/),
+        resend_at: new Date(server.clock.now() + 30_000).toISOString(),
+        expires_at: new Date(server.clock.now() + 300_000).toISOString(),
+        challenge_token: expect.stringMatching(/^cht_[\w-]{43}$/),
+      },
+    ])
+    // One that did not come is the same again.
+    server.clock.advance(30)
+    const { challenge_token } = sent.body
+    expect((await post(server, '/api/auth/2fa/send', { challenge_token })).status).toBe(200)
+    const [code = '', first] = codesTo(server, OLD)
+    expect(code).toBe(first)
+    const { body: another } = await as<WireChallenge>(server, tokens, '2fa/challenge')
+    expectRefused(await pass(server, another, { factor: 'sms', code }), INVALID_CODE)
+    const { body } = await pass(server, sent.body, { factor: 'sms', code })
+    expect([await statusOf(server, tokens), await statusOf(server, body)]).toEqual([401, 200])
+    expect((await as(server, body, '2fa/disable')).status).toBe(200)
+  })
+
+  test('sends nothing that no call would take', async () => {
+    const sendsNothing = async (server: TestServer, who: WireTokens, code: string, phoneNumber = OLD) => {
+      server.clock.advance(60)
+      const before = server.inbox.list().length
+      expect((await call(server, who, PATH, { phoneNumber })).body.code).toBe(code)
+      expect(server.inbox.list()).toHaveLength(before)
+    }
+    // A phone is never both factors.
+    const { server, phone, backupCodes } = await someone('sms')
+    const { preview_code: otp } = (await post<WireStartedCode>(server, '/api/auth/otp/request', { phone }))
+      .body
+    const { body: challenge } = await post<WireChallenge>(server, '/api/auth/verify-otp', { phone, otp })
+    const given = { factor: 'backup_code', code: backupCodes[0] ?? '' }
+    // What is told of the backup code is a text, too.
+    const { body: byText } = await pass(server, challenge, given)
+    await expect.poll(() => server.inbox.list()[0]?.body).toMatch(/9 left/)
+    await sendsNothing(server, byText, 'factor_not_offered')
+    // What turns a second factor on wants what that does.
+    const other = await signIn(server, NEW)
+    server.clock.advance(300)
+    await sendsNothing(server, other, 'fresh_sign_in_required', NEW)
+    for (const [settings, code] of [
+      [{ SECOND_FACTOR: 'off' }, 'forbidden'],
+      [{ SECOND_FACTOR_SMS: 'off' }, 'factor_not_offered'],
+    ] as const) {
+      const without = await startServer({ settings })
+      await sendsNothing(without, await signIn(without, OLD), code)
+    }
+    const app = await someone('app')
+    await expect.poll(() => app.server.inbox.list()[0]?.body).toMatch(/turned on/)
+    await sendsNothing(app.server, app.tokens, 'second_factor_required')
   })
 
   test('any other number is 403, whoever it is of, and nothing is sent', async () => {

@@ -57,7 +57,7 @@ const CONTRACT = [
 
 /** The calls of the sign-in API that a user makes; the others are made by anybody. */
 const OF_USERS =
-  /^\/api\/(?:sms\/.+|auth\/(?:me|logout-all|sessions|sessions\/\{id\}|password\/change|phone|phone\/verify))$/
+  /^\/api\/(?:sms\/.+|auth\/(?:me|logout-all|sessions|sessions\/\{id\}|password\/change|phone|phone\/verify|2fa\/(?:challenge|enable|confirm|disable|backup-codes)|devices|devices\/\{id\}))$/
 
 let document: OpenApi
 

@@ -1,13 +1,10 @@
 import { DatabaseSync } from 'node:sqlite'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { openSqlite } from '../../../src/stores/sqlite/store.ts'
 import type { By } from '../../../src/auth/events.ts'
-import type { AuthStore } from '../../../src/auth/store.ts'
 import type { UserStatus } from '../../../src/auth/user.ts'
-import type { Store } from '../../../src/stores/store.ts'
-import { FakeClock } from '../../fake-clock.ts'
 import { type Json, makeTempDir, phoneOf, startServer, type TestServer } from '../../helpers/server.ts'
+import { withGap } from './gap.ts'
 import { ask, codeTo, PASSWORD, PLAIN, register, settled, signIn, type Tokens } from './people.ts'
 
 const DAY = 86_400
@@ -64,6 +61,12 @@ const BODIES: readonly (readonly [method: 'POST' | 'PATCH', path: string, body: 
   ['POST', 'auth/phone/verify', { verification_id: 'ver_1', code: '000000' }],
   ['POST', 'auth/phone/undo/request', { phone: B }],
   ['POST', 'auth/phone/undo', { phone: B, code: '000000' }],
+  ['POST', 'auth/2fa/send', { challenge_token: 'cht_1' }],
+  ['POST', 'auth/2fa/verify', { challenge_token: 'cht_1', factor: 'totp', code: '000000' }],
+  ['POST', 'auth/2fa/start-over', { challenge_token: 'cht_1' }],
+  ['POST', 'auth/2fa/enable', { method: 'app' }],
+  ['POST', 'auth/2fa/confirm', { code: '000000' }],
+  ['POST', 'auth/2fa/disable', { method: 'app' }],
   ['POST', 'sms/send-verification', { phoneNumber: B }],
   ['POST', 'sms/send-2fa', { phoneNumber: A }],
   ['PATCH', 'auth/me', { name: 'A' }],
@@ -342,7 +345,7 @@ describe('A41: an account that is shut while somebody is on the way in', () => {
   })
 
   test('between the comparison of its password and the session gives no tokens, nor when the password changes then', async () => {
-    const { server, store, between } = await withGap('openSession')
+    const { server, store, between } = await withGap('openSession', PLAIN)
     const { user } = await register(server, A)
     const login = () => ask(server, 'auth/login', { identifier: A, password: PASSWORD })
     const sessions = async () => (await store.sessionsOf(user.id)).length
@@ -367,7 +370,7 @@ describe('A41: an account that is shut while somebody is on the way in', () => {
   })
 
   test('while its code is judged: the approved code gives no session', async () => {
-    const { server, store, between } = await withGap('enter')
+    const { server, store, between } = await withGap('enter', PLAIN)
     const { user } = await register(server, A)
     server.clock.advance(60)
     await ask(server, 'auth/otp/request', { phone: A })
@@ -378,7 +381,7 @@ describe('A41: an account that is shut while somebody is on the way in', () => {
   })
 
   test('while a new password is chosen with a token: the password stays', async () => {
-    const { server, store, between } = await withGap('setPassword')
+    const { server, store, between } = await withGap('changeAccount', PLAIN)
     const { user } = await register(server, A)
     server.clock.advance(60)
     await ask(server, 'auth/password/reset/request', { phone: A })
@@ -417,35 +420,6 @@ describe('A41: an account that is shut while somebody is on the way in', () => {
     await dead()
   })
 })
-
-/** A server whose auth store does something else first, once, when this verb of it is called. */
-async function withGap(verb: keyof AuthStore) {
-  const clock = new FakeClock()
-  const sqlite = openSqlite({ path: ':memory:', synchronous: 'normal', retentionDays: 30, clock })
-  let gap: (() => Promise<unknown>) | undefined
-  const auth = new Proxy(sqlite.auth, {
-    get: (target, name: keyof AuthStore) => {
-      const method = target[name] as (...args: unknown[]) => Promise<unknown>
-      return async (...args: unknown[]) => {
-        const first = name === verb ? gap : undefined
-        if (first !== undefined) {
-          gap = undefined
-          await first()
-        }
-        return method.apply(target, args)
-      }
-    },
-  })
-  const store: Store = { ...sqlite, auth }
-  const server = await startServer({ settings: PLAIN, overrides: { clock, store } })
-  return {
-    server,
-    store: sqlite.auth,
-    between: (work: () => Promise<unknown>) => {
-      gap = work
-    },
-  }
-}
 
 describe('R83, A32: the number of an account', () => {
   test('is the new one only after that is proven, with the old one told, and comes back by the old one', async () => {

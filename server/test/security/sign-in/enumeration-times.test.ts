@@ -147,6 +147,7 @@ async function makeAccounts(url: string, count: number): Promise<void> {
       session: {
         id: `ses_${String(n).padStart(44, '0')}`,
         amr: ['sms'],
+        withFactor: false,
         address: '192.0.2.1',
         agent: '',
         lifeSeconds: 86_400,

@@ -30,6 +30,8 @@ export type Holder = {
   readonly expiresIn: number
   readonly userId: string
   readonly sessionId: string
+  /** The token of their device, where that is remembered. */
+  readonly device?: string
 }
 
 /** What a refresh was answered. */
@@ -157,11 +159,13 @@ export function keysOf(secret: string): SecretKeys {
   return makeKeyRing(secret).current
 }
 
-function holderOf(body: unknown): Holder {
+/** Reads the tokens of an answer. */
+export function holderOf(body: unknown): Holder {
   const wire = body as {
     access_token: string
     refresh_token: string
     expires_in: number
+    device_token?: string
     user: { id: string }
   }
   return {
@@ -170,6 +174,7 @@ function holderOf(body: unknown): Holder {
     expiresIn: wire.expires_in,
     userId: wire.user.id,
     sessionId: String(partsOf(wire.access_token).claims['sid']),
+    ...(wire.device_token === undefined ? {} : { device: wire.device_token }),
   }
 }
 

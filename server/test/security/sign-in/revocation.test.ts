@@ -1,13 +1,10 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { createLocalJWKSet, type JSONWebKeySet, jwtVerify } from 'jose'
 import { afterAll, describe, expect, test } from 'vitest'
-import { FakeClock } from '../../fake-clock.ts'
 import { describeBackends, MONGODB, POSTGRES, SQLITE } from '../../helpers/backends.ts'
 import { Fleet } from '../../helpers/fleet.ts'
 import { endProcesses, numberOf } from '../../helpers/process.ts'
-import { makeTempDir, phoneOf, startServer, type TestServer } from '../../helpers/server.ts'
-import { type Revocation, REVOCATION_COLUMNS, REVOCATIONS } from '../revocation-table.ts'
+import { FACTOR_COLUMNS, FACTOR_REVOCATIONS, REVOCATIONS, SESSION_COLUMNS } from '../revocation-table.ts'
 import {
   type AnyServer,
   callAs,
@@ -15,6 +12,7 @@ import {
   eventsOf,
   expectOver,
   type Holder,
+  holderOf,
   login,
   partsOf,
   refresh,
@@ -24,346 +22,48 @@ import {
   signIn,
   statusOf,
 } from './holders.ts'
+import { BOTH_KEYS, careful, EVENTS, FACTOR_EVENTS, NEXT_KEY, usual } from './revocation-events.ts'
+import { outcomeOf } from './revocation-outcome.ts'
+import { NEW_PASSWORD, OWN, PASSWORD, THEIRS, World } from './revocation-world.ts'
 
 const PAGE = join(import.meta.dirname, '../../../../docs/sessions.md')
-const SECRET = 'secret-of-the-revocation-tests-of-32-characters'
-const NEXT_SECRET = 'the-next-secret-of-the-revocation-tests-of-32'
-const ISSUER = 'http://localhost:8080'
-const PASSWORD = 'a wombat eats 4 leeks'
-const NEW_PASSWORD = 'the wombat is 5 and full'
-const THIRD_PASSWORD = 'six wombats went to sea'
-const DAY = 86_400
-const SETTINGS = {
-  ...ROOMY,
-  SECRET_KEY: SECRET,
-  SMS_RATE_LIMIT_PER_PHONE: '100',
-  SMS_MAX_PER_PHONE_DAY: '100',
-  SESSION_DAYS: '2',
-  SESSION_IDLE_DAYS: '1',
-}
 
 afterAll(endProcesses)
 
-/** The number of the account at the time of the event, a number that it had or gets, and somebody else's. */
-const [OWN, ELSE, THEIRS] = [phoneOf(0), phoneOf(1), phoneOf(2)]
+describe('R71: what ends when', () => {
+  const all = [...REVOCATIONS, ...FACTOR_REVOCATIONS]
 
-/** Somebody with two sessions, tokens that set a password, and a code on its way. */
-class World {
-  readonly #dataDir = makeTempDir()
-  readonly clock = new FakeClock()
-  server!: TestServer
-  mine!: Holder
-  other!: Holder
-  /** Two of them: of a reset the second is the one that is used. */
-  resets: string[] = []
-  /** The published keys as another server has kept them from before. */
-  keptKeys!: JSONWebKeySet
+  test('every event of the table has its test, and the page has the same tables', () => {
+    expect([...Object.keys(EVENTS), ...Object.keys(FACTOR_EVENTS)]).toEqual(all.map(({ event }) => event))
+    const lines = readFileSync(PAGE, 'utf8').split('\n')
+    for (const columns of [SESSION_COLUMNS, FACTOR_COLUMNS]) {
+      const at = lines.indexOf(`| ${columns.map(([, title]) => title).join(' | ')} |`)
+      expect(at).toBeGreaterThan(0)
+      expect(lines.slice(at + 2, at + 2 + all.length)).toEqual(
+        all.map((row) => `| ${columns.map(([name]) => row[name]).join(' | ')} |`),
+      )
+      expect(lines[at + 2 + all.length]).toBe('')
+    }
+  })
 
-  async boot(settings: Record<string, string> = {}): Promise<void> {
-    await (this.server as TestServer | undefined)?.close()
-    const { clock } = this
-    this.server = await startServer({
-      dataDir: this.#dataDir,
-      overrides: { clock },
-      settings: { ...SETTINGS, ...settings },
+  for (const row of REVOCATIONS) {
+    const { event } = row
+    test(event, async () => {
+      const sessions = Object.fromEntries(SESSION_COLUMNS.map(([name]) => [name, row[name]]))
+      const world = await EVENTS[event]?.(() => new World())
+      expect(world && (await outcomeOf(event, world))).toEqual(sessions)
+    })
+
+    test(`${event}, with second factors`, async () => {
+      const world = await EVENTS[event]?.(() => new World(['sms', 'app']))
+      expect(world && (await outcomeOf(event, world))).toEqual(row)
     })
   }
 
-  /** As `callAs`, and expects it to work. */
-  async call(method: string, path: string, body?: object, by?: Holder): Promise<Record<string, string>> {
-    const call = { ...(by ? { token: by.access } : {}), ...(body ? { body } : {}) }
-    const answer = await callAs(this.server, method, path, call)
-    expect([method, path, answer.status < 300, answer.text]).toEqual([method, path, true, answer.text])
-    return answer.body as Record<string, string>
-  }
-
-  /** Lets the wait between two messages to one number go by. */
-  wait(): void {
-    this.clock.advance(40)
-  }
-
-  /** What a second browser, a thief and a slow reader hold when it happens: tokens and a code, none of them used. */
-  async leavePending(phone = OWN): Promise<void> {
-    this.resets = []
-    for (let n = 0; n < 2; n++) {
-      this.wait()
-      const { preview_code: code } = await this.call('POST', '/api/auth/password/reset/request', { phone })
-      const { reset_token: token = '' } = await this.call('POST', '/api/auth/password/reset/verify', {
-        phone,
-        code,
-      })
-      this.resets.push(token)
-    }
-    this.wait()
-    await this.call('POST', '/api/auth/otp/request', { phone })
-    this.keptKeys = await this.publishedKeys()
-  }
-
-  async publishedKeys(): Promise<JSONWebKeySet> {
-    return (await this.call('GET', '/.well-known/jwks.json')) as unknown as JSONWebKeySet
-  }
-
-  /** Changes the number of who is signed in. */
-  async changePhone(by: Holder, phone: string): Promise<void> {
-    this.wait()
-    const { verification_id, preview_code: code } = await this.call('POST', '/api/auth/phone', { phone }, by)
-    await this.call('POST', '/api/auth/phone/verify', { verification_id, code }, by)
-  }
-
-  /** Tries a token that sets a password. */
-  async tryReset(token: string | undefined): Promise<number> {
-    const body = { reset_token: token, password: NEW_PASSWORD }
-    return (await callAs(this.server, 'POST', '/api/auth/password/reset', { body })).status
-  }
-
-  /** Tries the code that is on its way: whom it signs in, or the status of a refusal. */
-  async tryCode(phone = OWN): Promise<string | number> {
-    const body = { phone, otp: '123456' }
-    const answer = await callAs(this.server, 'POST', '/api/auth/verify-otp', { body })
-    return answer.status === 200 ? (answer.body as { user: { id: string } }).user.id : answer.status
-  }
-
-  /** Whether a server that has these keys, and asks nobody, believes a token. */
-  async isBelieved({ access }: Holder, keys: JSONWebKeySet): Promise<boolean> {
-    try {
-      const currentDate = new Date(this.clock.now())
-      await jwtVerify(access, createLocalJWKSet(keys), { issuer: ISSUER, currentDate })
-      return true
-    } catch {
-      return false
-    }
-  }
-
-  /** The code of the only message to this number, once it is there: some answers wait for no message. */
-  async nextCode(phone: string): Promise<string> {
-    const codeOf = () => /\d{6}/.exec(this.server.inbox.list({ to: phone })[0]?.body ?? '')?.[0]
-    await expect.poll(codeOf).toBeDefined()
-    return codeOf() ?? ''
-  }
-}
-
-/** Somebody with a password and two sessions who leaves everything pending; `mine` is the younger. */
-async function usual(): Promise<World> {
-  const world = new World()
-  await world.boot()
-  world.other = await register(world.server, OWN, PASSWORD)
-  await world.leavePending()
-  world.wait()
-  world.mine = await login(world.server, OWN, PASSWORD)
-  return world
-}
-
-/** How each event of the table comes about. */
-const EVENTS: Readonly<Record<string, () => Promise<World>>> = {
-  logout: async () => {
-    const world = await usual()
-    await world.call('POST', '/api/auth/logout', undefined, world.mine)
-    return world
-  },
-  'logout-all': async () => {
-    const world = await usual()
-    await world.call('POST', '/api/auth/logout-all', undefined, world.mine)
-    return world
-  },
-  'session revoked': async () => {
-    const world = await usual()
-    await world.call('DELETE', `/api/auth/sessions/${world.mine.sessionId}`, undefined, world.other)
-    return world
-  },
-  'refresh token reused': async () => {
-    const world = await usual()
-    const { refresh: used } = world.mine
-    world.mine = await refreshed(world.server, used)
-    world.clock.advance(10)
-    expect((await refresh(world.server, used)).status).toBe(401)
-    return world
-  },
-  'password change': async () => {
-    const world = await usual()
-    const body = { current_password: PASSWORD, password: THIRD_PASSWORD }
-    await world.call('POST', '/api/auth/password/change', body, world.mine)
-    return world
-  },
-  'password reset': async () => {
-    const world = await usual()
-    const used = world.resets.pop()
-    await world.call('POST', '/api/auth/password/reset', { reset_token: used, password: THIRD_PASSWORD })
-    // The one that was used is used up.
-    expect(await world.tryReset(used)).toBe(400)
-    return world
-  },
-  'phone change': async () => {
-    const world = await usual()
-    await world.changePhone(world.mine, ELSE)
-    return world
-  },
-  'phone undo': async () => {
-    const world = new World()
-    await world.boot()
-    await world.changePhone(await register(world.server, ELSE, PASSWORD), OWN)
-    world.other = await login(world.server, OWN, PASSWORD)
-    await world.leavePending()
-    world.mine = await login(world.server, OWN, PASSWORD)
-    world.wait()
-    world.server.inbox.clear()
-    await world.call('POST', '/api/auth/phone/undo/request', { phone: ELSE })
-    const code = await world.nextCode(ELSE)
-    await world.call('POST', '/api/auth/phone/undo', { phone: ELSE, code })
-    return world
-  },
-  'number detached': async () => {
-    const world = await usual()
-    await world.changePhone(await signIn(world.server, THEIRS), OWN)
-    return world
-  },
-  'account disabled': async () => {
-    const world = await usual()
-    await callAsAdmin(world.server, 'POST', `/admin/users/${world.mine.userId}/disable`)
-    return world
-  },
-  'account deleted': async () => {
-    const world = await usual()
-    const { status } = await callAsAdmin(world.server, 'DELETE', `/admin/users/${world.mine.userId}`)
-    expect(status).toBe(204)
-    return world
-  },
-  'idle for too long': async () => {
-    const world = new World()
-    await world.boot({ ACCESS_TOKEN_EXPIRE_MINUTES: '1440' })
-    world.mine = await register(world.server, OWN, PASSWORD)
-    world.clock.advance(DAY - 300)
-    world.other = await login(world.server, OWN, PASSWORD)
-    await world.leavePending()
-    world.clock.advance(180)
-    return world
-  },
-  'end of its whole life': async () => {
-    const world = new World()
-    await world.boot()
-    const first = await register(world.server, OWN, PASSWORD)
-    world.clock.advance(DAY * 0.9)
-    const second = await refreshed(world.server, first.refresh)
-    world.clock.advance(DAY * 0.9)
-    const third = await refreshed(world.server, second.refresh)
-    world.clock.advance(DAY * 0.2 - 300)
-    world.other = await login(world.server, OWN, PASSWORD)
-    await world.leavePending()
-    world.mine = await refreshed(world.server, third.refresh)
-    world.clock.advance(180)
-    return world
-  },
-  'key replaced, the old one listed': async () => {
-    const world = await usual()
-    await world.boot({ SECRET_KEY: NEXT_SECRET, SECRET_KEYS_PREVIOUS: SECRET })
-    return world
-  },
-  'old key taken out': async () => {
-    const world = await usual()
-    await world.boot({ SECRET_KEY: NEXT_SECRET, SECRET_KEYS_PREVIOUS: SECRET })
-    // What is of the new key lives on.
-    const renewed = await signIn(world.server, THEIRS)
-    world.wait()
-    await world.call('POST', '/api/auth/otp/request', { phone: THEIRS })
-    await world.boot({ SECRET_KEY: NEXT_SECRET })
-    expect(await statusOf(world.server, renewed)).toBe(200)
-    expect((await refresh(world.server, renewed.refresh)).status).toBe(200)
-    expect(await world.tryCode(THEIRS)).toBe(renewed.userId)
-    return world
-  },
-}
-
-/** What is found after an event, in the words of the table. */
-async function outcomeOf(row: Revocation, world: World): Promise<Revocation> {
-  const { server, mine, other } = world
-  const access = { mine: await statusOf(server, mine), other: await statusOf(server, other) }
-  const published = await world.publishedKeys()
-  const offline = {
-    kept: await Promise.all([mine, other].map((one) => world.isBelieved(one, world.keptKeys))),
-    anew: await Promise.all([mine, other].map((one) => world.isBelieved(one, published))),
-    wanted: [mine, other].map(({ access: token }) => isYoung(token, world.clock)),
-  }
-  const keyIsGone = row.event === 'old key taken out'
-  const refreshes = {
-    mine: (await refresh(server, mine.refresh)).status,
-    other: (await refresh(server, other.refresh)).status,
-  }
-  return {
-    event: row.event,
-    thisRefresh: refreshes.mine === 200 ? 'stays' : keyIsGone ? 'ends if it is of that key' : 'ends',
-    otherRefresh: refreshes.other === 200 ? 'stay' : keyIsGone ? 'end if of that key' : 'end',
-    ownAccess: accessWord(access, keyIsGone),
-    offlineAccess: offlineWord(offline),
-    codes: await codesWord(row, world),
-    resetTokens: await resetsWord(row, world),
-  }
-}
-
-function accessWord(
-  { mine, other }: { mine: number; other: number },
-  keyIsGone: boolean,
-): Revocation['ownAccess'] {
-  if (mine === 200) return other === 200 ? 'stay' : "the others' end"
-  if (other === 200) return "this session's end"
-  return keyIsGone ? 'end if of that key' : 'all end'
-}
-
-function offlineWord(found: {
-  kept: boolean[]
-  anew: boolean[]
-  wanted: boolean[]
-}): Revocation['offlineAccess'] {
-  expect(found.kept).toEqual(found.wanted)
-  if (found.anew.every((one, at) => one === found.wanted[at])) return 'until exp'
-  expect(found.anew).toEqual([false, false])
-  return 'end when the keys are fetched anew'
-}
-
-async function codesWord({ event }: Revocation, world: World): Promise<Revocation['codes']> {
-  const found = await world.tryCode()
-  const { userId } = world.mine
-  if (found === userId) return 'stay'
-  if (typeof found === 'string') return 'stay with their number'
-  if (event === 'old key taken out') return 'end if of that key'
-  expect(found).toBe(403)
-  return 'refused while it is'
-}
-
-async function resetsWord({ event }: Revocation, world: World): Promise<Revocation['resetTokens']> {
-  const [first] = world.resets
-  if (event === 'account disabled') {
-    // Of two, the one that was not tried is good again.
-    expect(await world.tryReset(first)).toBe(400)
-    await callAsAdmin(world.server, 'POST', `/admin/users/${world.mine.userId}/enable`)
-    expect(await world.tryReset(first)).toBe(400)
-    expect(await world.tryReset(world.resets[1])).toBe(200)
-    return 'refused while it is'
-  }
-  return (await world.tryReset(first)) === 200 ? 'stay' : 'end'
-}
-
-function isYoung(token: string, clock: FakeClock): boolean {
-  return Number(partsOf(token).claims['exp']) > clock.now() / 1000
-}
-
-describe('R71: what ends when', () => {
-  test('every event of the table has its test, and the page has the same table', () => {
-    expect(Object.keys(EVENTS)).toEqual(REVOCATIONS.map(({ event }) => event))
-    const lines = readFileSync(PAGE, 'utf8').split('\n')
-    const head = `| ${REVOCATION_COLUMNS.map(([, title]) => title).join(' | ')} |`
-    const at = lines.indexOf(head)
-    expect(at).toBeGreaterThan(0)
-    const rows = lines.slice(at + 2, at + 2 + REVOCATIONS.length)
-    expect(rows).toEqual(
-      REVOCATIONS.map((row) => `| ${REVOCATION_COLUMNS.map(([name]) => row[name]).join(' | ')} |`),
-    )
-    expect(lines[at + 2 + REVOCATIONS.length]).toBe('')
-  })
-
-  for (const row of REVOCATIONS)
+  for (const row of FACTOR_REVOCATIONS)
     test(row.event, async () => {
-      const world = await EVENTS[row.event]?.()
-      if (!world) throw new Error('nobody knows how this comes about')
-      expect(await outcomeOf(row, world)).toEqual(row)
+      const world = await FACTOR_EVENTS[row.event]?.()
+      expect(world && (await outcomeOf(row.event, world))).toEqual(row)
     })
 
   test('a code for an account that was shut is good again once it is open, unless it was tried', async () => {
@@ -377,12 +77,17 @@ describe('R71: what ends when', () => {
     expect(await world.tryCode()).toBe(400)
   })
 
-  test('proving one’s own number again ends the other sessions, and no token or code', async () => {
-    const world = await usual()
-    await world.changePhone(world.mine, OWN)
-    expect(await statusOf(world.server, world.mine)).toBe(200)
-    await expectOver(world.server, world.other)
-    expect(await world.tryCode()).toBe(world.mine.userId)
+  test('proving one’s own number again ends the other sessions and the devices, and nothing that is pending', async () => {
+    const world = await careful()
+    const { mine, other, server, challenges } = world
+    await world.changePhone(mine, OWN)
+    expect(await statusOf(server, mine)).toBe(200)
+    await expectOver(server, other)
+    for (const { device } of [mine, other])
+      expect((await world.tryPassword(device)).body['status']).toBe('second_factor_required')
+    for (const challenge of [challenges.pwd, challenges.sms])
+      expect((await world.pass(challenge, world.nextBackupCode())).userId).toBe(mine.userId)
+    expect(await world.tryCode()).toBe(mine.userId)
     expect(await world.tryReset(world.resets[0])).toBe(200)
   })
 
@@ -392,6 +97,32 @@ describe('R71: what ends when', () => {
     await world.call('POST', '/api/auth/logout', { refresh_token: world.mine.refresh })
     await expectOver(world.server, newest)
     expect(await statusOf(world.server, world.other)).toBe(200)
+  })
+
+  test('the first second factor ends the other sessions; what was pending wants it then', async () => {
+    const world = await usual()
+    await world.turnOn('app', world.mine)
+    expect(await statusOf(world.server, world.mine)).toBe(200)
+    await expectOver(world.server, world.other)
+    expect((await world.tryPassword()).body['status']).toBe('second_factor_required')
+    expect(await world.tryCode()).toBe(world.mine.userId)
+    expect(await world.tryReset(world.resets[0])).toBe(200)
+    const body = { identifier: OWN, password: NEW_PASSWORD }
+    const entered = await callAs(world.server, 'POST', '/api/auth/login', { body })
+    expect(entered.body).toMatchObject({ status: 'second_factor_required' })
+  })
+
+  test('a challenge to show a second factor again ends with its session', async () => {
+    const world = await careful()
+    const begin = async (by: Holder) =>
+      (await world.call('POST', '/api/auth/2fa/challenge', {}, by))['challenge_token'] ?? ''
+    const [mine, other] = [await begin(world.mine), await begin(world.other)]
+    await world.call('POST', '/api/auth/logout', undefined, world.mine)
+    const shown = world.nextCode()
+    const { status, body } = await world.tryFactor(mine, shown)
+    expect([status, body['code']]).toEqual([401, 'challenge_ended'])
+    // The code was not used up by it.
+    expect(await statusOf(world.server, await world.pass(other, shown))).toBe(200)
   })
 
   test('nobody ends a session of somebody else, nor learns that there is one', async () => {
@@ -409,35 +140,160 @@ describe('R71: what ends when', () => {
   })
 })
 
+describe('R70: what a second factor opens is a session like any other', () => {
+  /** Every way in that an account with second factors has. */
+  const waysOf = (world: World): Readonly<Record<string, () => Promise<Holder>>> => ({
+    app: () => world.enter(),
+    text: async () => {
+      world.wait()
+      const challenge_token = await world.challenge()
+      const { preview_code } = await world.call('POST', '/api/auth/2fa/send', { challenge_token })
+      return world.pass(challenge_token, { factor: 'sms', code: preview_code ?? '' })
+    },
+    'backup code': async () => world.pass(await world.challenge(), world.nextBackupCode()),
+    'code to the number, and app': async () => {
+      await world.requestCode()
+      return world.pass(await world.challengeByCode(), world.nextCode())
+    },
+    device: async () => {
+      const { body } = await world.tryPassword(world.other.device)
+      world.other = holderOf(body)
+      return world.other
+    },
+    'shown again': async () => world.stepUp(await world.enter(), world.nextCode()),
+  })
+
+  test('A17: it is listed, its refresh tokens work once, and one that is used again ends it', async () => {
+    const world = await careful()
+    const { server } = world
+    for (const [name, enter] of Object.entries(waysOf(world))) {
+      const first = await enter()
+      const second = await refreshed(server, first.refresh)
+      expect([name, second.sessionId]).toEqual([name, first.sessionId])
+      const { data } = (await world.call('GET', '/api/auth/sessions', undefined, second)) as unknown as {
+        data: { id: string; current: boolean }[]
+      }
+      expect([name, data.filter(({ current }) => current)]).toMatchObject([name, [{ id: second.sessionId }]])
+      const third = await refreshed(server, second.refresh)
+      expect([name, await statusOf(server, third)]).toEqual([name, 200])
+      expect([name, (await refresh(server, first.refresh)).status]).toEqual([name, 401])
+      for (const dead of [first, second, third]) await expectOver(server, dead)
+      const told = await eventsOf(server, first.userId, 'session.reused')
+      expect(told.map(({ session_id }) => session_id)).toContain(first.sessionId)
+    }
+  })
+
+  test('a sign-out everywhere ends those of every way, and so does an administrator', async () => {
+    const world = await careful()
+    const { server } = world
+    const ends = [
+      (by: Holder) => world.call('POST', '/api/auth/logout-all', undefined, by),
+      ({ userId }: Holder) => callAsAdmin(server, 'POST', `/admin/users/${userId}/end-sessions`),
+    ]
+    for (const end of ends) {
+      const holders: [string, Holder][] = []
+      for (const [name, enter] of Object.entries(waysOf(world)))
+        holders.push([name, await refreshed(server, (await enter()).refresh)])
+      for (const [name, holder] of holders)
+        expect([name, await statusOf(server, holder)]).toEqual([name, 200])
+      const [by] = holders.map(([, holder]) => holder)
+      await end(by as Holder)
+      for (const [, dead] of holders) await expectOver(server, dead)
+    }
+  })
+})
+
 describe('R72: a session begins anew with every sign-in', () => {
+  /** Signs in with all that a browser may bring along of another session. */
+  const enter = async <T>(world: World, last: Holder, path: string, body: object): Promise<T> => {
+    const headers = {
+      authorization: `Bearer ${last.access}`,
+      cookie: `__Host-countersign_refresh=${last.refresh}; session=${last.sessionId}; sid=${last.sessionId}`,
+      'x-session-id': last.sessionId,
+    }
+    const answer = await world.server.api<T>('POST', path, { key: 'none', body, headers })
+    expect(answer.status, answer.text).toBe(200)
+    return answer.body
+  }
+
   test('whatever the client brings along of another one', async () => {
     const world = new World()
     await world.boot()
     const holders = [await register(world.server, OWN, PASSWORD)]
     for (let n = 0; n < 3; n++) {
       world.wait()
-      const [last] = holders.slice(-1)
-      const headers = {
-        authorization: `Bearer ${last?.access}`,
-        cookie: `__Host-countersign_refresh=${last?.refresh}; session=${last?.sessionId}; sid=${last?.sessionId}`,
-        'x-session-id': last?.sessionId ?? '',
-      }
-      const enter = (path: string, body: object) =>
-        world.server.api<{ access_token: string }>('POST', path, { key: 'none', body, headers })
-      await enter('/api/auth/otp/request', { phone: OWN })
-      for (const answer of [
-        await enter('/api/auth/verify-otp', { phone: OWN, otp: '123456' }),
-        await enter('/api/auth/login', { identifier: OWN, password: PASSWORD }),
-      ]) {
-        expect(answer.status, answer.text).toBe(200)
-        const access = answer.body.access_token
-        const sessionId = String(partsOf(access).claims['sid'])
-        holders.push({ ...(last as Holder), access, sessionId })
-      }
+      const last = holders.at(-1) as Holder
+      await enter(world, last, '/api/auth/otp/request', { phone: OWN })
+      holders.push(
+        holderOf(await enter(world, last, '/api/auth/verify-otp', { phone: OWN, otp: '123456' })),
+        holderOf(await enter(world, last, '/api/auth/login', { identifier: OWN, password: PASSWORD })),
+      )
     }
     expect(new Set(holders.map(({ sessionId }) => sessionId)).size).toBe(7)
     // The ones before go on: signing in on the phone does not sign out at the desk.
     for (const holder of holders) expect(await statusOf(world.server, holder)).toBe(200)
+  })
+
+  test('with a second factor, on a remembered device, and with a new start on a number', async () => {
+    const world = await careful()
+    const { mine: last, other, server } = world
+    const login = { identifier: OWN, password: PASSWORD }
+    type Asked = { challenge_token: string }
+    const byPassword = await enter<Asked>(world, last, '/api/auth/login', login)
+    const byCode = await enter<Asked>(world, last, '/api/auth/verify-otp', { phone: OWN, otp: '123456' })
+    const holders = [last, other]
+    for (const body of [
+      { challenge_token: byPassword.challenge_token, ...world.nextCode() },
+      { challenge_token: byCode.challenge_token, ...world.nextBackupCode() },
+    ])
+      holders.push(holderOf(await enter(world, last, '/api/auth/2fa/verify', body)))
+    const known = { ...login, device_token: last.device }
+    holders.push(holderOf(await enter(world, last, '/api/auth/login', known)))
+    const start = { challenge_token: world.challenges.sms }
+    holders.push(holderOf(await enter(world, last, '/api/auth/2fa/start-over', start)))
+    expect(new Set(holders.map(({ sessionId }) => sessionId)).size).toBe(6)
+    for (const holder of holders) expect(await statusOf(server, holder)).toBe(200)
+  })
+
+  test('with a second factor that is shown again: the session before has ended, and no other', async () => {
+    const world = await careful()
+    const { mine, other, server } = world
+    const renewed = await world.stepUp(mine, world.nextCode())
+    const again = await world.stepUp(renewed, world.nextCode())
+    expect(new Set([mine, other, renewed, again].map(({ sessionId }) => sessionId)).size).toBe(4)
+    for (const dead of [mine, renewed]) await expectOver(server, dead)
+    for (const alive of [again, other]) expect(await statusOf(server, alive)).toBe(200)
+    expect(partsOf(again.access).claims).toMatchObject({
+      amr: ['pwd', 'otp', 'mfa'],
+      auth_time: Math.floor(world.clock.now() / 1_000),
+    })
+  })
+})
+
+describe('second factors when SECRET_KEY is replaced', () => {
+  test('an app and a device that were used meanwhile work on without the old key', async () => {
+    const world = await usual(new World(['sms', 'app']).kept())
+    await world.boot(BOTH_KEYS)
+    await world.enter()
+    const { body } = await world.tryPassword(world.other.device)
+    await world.boot(NEXT_KEY)
+    expect((await world.tryFactor(await world.challenge(), world.nextCode())).status).toBe(200)
+    expect((await world.tryPassword(body['device_token'])).body['access_token']).toBeDefined()
+  })
+
+  test('an app that was not lets nobody in, and is set up anew with a backup code', async () => {
+    const world = await usual(new World(['sms', 'app']).kept())
+    await world.boot(NEXT_KEY)
+    // The secret of the app cannot be read any more; something has to be shown all the same.
+    for (const device of [undefined, world.mine.device, world.other.device])
+      expect((await world.tryPassword(device)).body['status']).toBe('second_factor_required')
+    const challenge = await world.challenge()
+    for (const shown of [world.nextCode(), { factor: 'totp', code: '000000' }] as const) {
+      const { status, body } = await world.tryFactor(challenge, shown)
+      expect([status, body['code']]).toEqual([400, 'invalid_code'])
+    }
+    await world.turnOn('app', await world.pass(challenge, world.nextBackupCode()))
+    expect((await world.tryFactor(await world.challenge(), world.nextCode())).status).toBe(200)
   })
 })
 

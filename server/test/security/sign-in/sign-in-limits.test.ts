@@ -45,6 +45,7 @@ function routesOf(
 }
 
 /** Bodies that a stranger sends again and again, by route; `n` grows. */
+const NO_CHALLENGE = `cht_${'0'.repeat(43)}`
 const BODIES: Readonly<Record<string, (n: number) => object | undefined>> = {
   'POST auth/otp/request': (n) => ({ phone: phoneOf(n) }),
   'POST auth/verify-otp': (n) => ({ phone: phoneOf(n), otp: '000000' }),
@@ -58,6 +59,9 @@ const BODIES: Readonly<Record<string, (n: number) => object | undefined>> = {
   'POST auth/password/reset': () => ({ reset_token: `rst_${'0'.repeat(43)}`, password: PASSWORD }),
   'POST auth/phone/undo/request': (n) => ({ phone: phoneOf(n) }),
   'POST auth/phone/undo': (n) => ({ phone: phoneOf(n), code: '000000' }),
+  'POST auth/2fa/send': () => ({ challenge_token: NO_CHALLENGE }),
+  'POST auth/2fa/verify': () => ({ challenge_token: NO_CHALLENGE, factor: 'totp', code: '000000' }),
+  'POST auth/2fa/start-over': () => ({ challenge_token: NO_CHALLENGE }),
 }
 
 describe('A18, A19: every route of the sign-in API has a limit', () => {

@@ -6,7 +6,8 @@ import type { Services } from '../services.ts'
 /** A page that sends this header with `cookie` has its refresh token in a cookie that no script can read. */
 export const COOKIE_HEADER = 'x-session-mode'
 /** RFC 6265bis §4.1.3.2: such a cookie is bound to this host, to TLS and to no domain. */
-const NAME = '__Host-countersign_refresh'
+const REFRESH = '__Host-countersign_refresh'
+const DEVICE = '__Host-countersign_device'
 const ATTRIBUTES = 'Path=/; Secure; HttpOnly; SameSite=Lax'
 
 /** Whether a page wants its refresh token in a cookie. */
@@ -14,14 +15,24 @@ export function wantsCookie(request: FastifyRequest): boolean {
   return request.headers[COOKIE_HEADER] === 'cookie'
 }
 
-/** Sets the cookie. */
+/** Sets the cookie that holds the refresh token. */
 export function setRefreshCookie(reply: FastifyReply, token: string, lifeSeconds: number): void {
-  reply.header('set-cookie', `${NAME}=${token}; ${ATTRIBUTES}; Max-Age=${lifeSeconds}`)
+  reply.header('set-cookie', `${REFRESH}=${token}; ${ATTRIBUTES}; Max-Age=${lifeSeconds}`)
 }
 
-/** Takes the cookie away. */
+/** Takes that cookie away. */
 export function clearRefreshCookie(reply: FastifyReply): void {
-  reply.header('set-cookie', `${NAME}=; ${ATTRIBUTES}; Max-Age=0`)
+  reply.header('set-cookie', `${REFRESH}=; ${ATTRIBUTES}; Max-Age=0`)
+}
+
+/** Sets the cookie by which a device is remembered; it outlives sign-outs. */
+export function setDeviceCookie(reply: FastifyReply, token: string, lifeSeconds: number): void {
+  reply.header('set-cookie', `${DEVICE}=${token}; ${ATTRIBUTES}; Max-Age=${lifeSeconds}`)
+}
+
+/** The device token of a page's cookie. It opens nothing without a password, so that no page is asked for more. */
+export function readDeviceCookie(request: FastifyRequest): string | undefined {
+  return wantsCookie(request) ? readCookie(request, DEVICE) : undefined
 }
 
 /**
@@ -30,15 +41,19 @@ export function clearRefreshCookie(reply: FastifyReply): void {
  * is ours or allowed.
  */
 export function readRefreshCookie(services: Services, request: FastifyRequest): string | undefined {
-  const pairs = (request.headers.cookie ?? '').split(';').map((pair) => pair.trim())
-  const found = pairs.filter((pair) => pair.startsWith(`${NAME}=`)).map((pair) => pair.slice(NAME.length + 1))
-  const [token] = found
-  if (token === undefined || token === '') return undefined
+  const token = readCookie(request, REFRESH)
+  if (token === undefined) return undefined
   if (!wantsCookie(request))
     throw crossSite(`A call with the cookie needs the header ${COOKIE_HEADER}: cookie`)
   const { origin } = request.headers
   if (origin !== undefined && !isOurs(services, origin)) throw crossSite('This page may not use the cookie')
   return token
+}
+
+function readCookie(request: FastifyRequest, name: string): string | undefined {
+  const pairs = (request.headers.cookie ?? '').split(';').map((pair) => pair.trim())
+  const found = pairs.find((pair) => pair.startsWith(`${name}=`))?.slice(name.length + 1)
+  return found === '' ? undefined : found
 }
 
 /** A wildcard is not enough here: it says nothing about whom the cookie is for. */
