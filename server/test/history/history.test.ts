@@ -48,7 +48,7 @@ describeWith(['own postgres', 'toxiproxy'], 'a history on Postgres', () => {
         seed: SEED,
         kills: Math.ceil(KILLS * 0.55),
         leastMs: 45_000,
-        rounds: LONG ? 10 : 2,
+        rounds: LONG ? 10 : 1,
         lastFaults: LONG ? 8 : 3,
         clients: { busy: 20, late: 12, keyed: 6, pauseMs: 700 },
       })
