@@ -12,7 +12,7 @@ import { type Outcome, type Plan, play } from './run.ts'
 
 const LONG = process.env['TEST_LONG'] === '1'
 /** In all; `HISTORY_KILLS=10000` plays ten thousand. */
-const KILLS = Number(process.env['HISTORY_KILLS'] ?? (LONG ? 2_000 : 25))
+const KILLS = Number(process.env['HISTORY_KILLS'] ?? (LONG ? 2_000 : 18))
 /** `HISTORY_SEED` makes the choices of a run that failed again; how they race is the machine's. */
 const SEED = Number(process.env['HISTORY_SEED'] ?? Date.now() % 1_000_000)
 const TIMEOUT_MS = 240_000 + KILLS * 2_000

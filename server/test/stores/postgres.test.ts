@@ -1,5 +1,5 @@
 import postgres from 'postgres'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
 import { openPostgres } from '../../src/stores/postgres/store.ts'
 import { describeAuthStore } from '../conformance/auth-store.ts'
 import { RETENTION } from '../conformance/auth/world.ts'
@@ -13,6 +13,7 @@ import { FakeClock } from '../fake-clock.ts'
 import { phoneOf, startServer } from '../helpers/server.ts'
 import { emptyPostgres } from '../helpers/data/postgres.ts'
 import { describeWith, type Fresh, freshPostgres } from '../helpers/services.ts'
+import { fill } from './transfer-contents.ts'
 
 describeWith('postgres', 'postgres', () => {
   let database: Fresh
@@ -97,6 +98,28 @@ describeWith('postgres', 'postgres', () => {
       }
     })
   }
+
+  test('lists are whole in a database that sorts by the rules of a language, as most do', async () => {
+    const german = await freshPostgres()
+    onTestFinished(() => german.drop())
+    const clock = new FakeClock()
+    const store = await openPostgres({ url: german.url, poolSize: 2, prepare: true, ...RETENTION, clock })
+    onTestFinished(() => store.close())
+    const sql = postgres(german.url, { max: 1, onnotice: () => {} })
+    for (const table of ['verifications', 'messages', 'users', 'auth_events'])
+      await sql.unsafe(`ALTER TABLE countersign.${table} ALTER id TYPE text COLLATE "de-x-icu"`)
+    await sql.end()
+    await fill(store, clock)
+    const limit = 100
+    const lists = {
+      verifications: await store.verifications.list({ service: 'default', limit }),
+      messages: await store.messaging.messages({ service: 'default', limit }),
+      users: await store.auth.users({ limit }),
+      events: await store.auth.events({ limit }),
+    }
+    const counts = Object.entries(lists).map(([name, { data }]) => [name, data.length])
+    expect(Object.fromEntries(counts)).toEqual({ verifications: 11, messages: 5, users: 5, events: 18 })
+  })
 
   test('half of a surrogate pair, which Postgres reads in no JSON, is kept as U+FFFD', async () => {
     const { auth, close } = await open(new FakeClock())

@@ -60,7 +60,7 @@ export function pageOf(
   table: keyof typeof TABLES,
   {
     limit,
-    cursor = '~',
+    cursor,
     where,
   }: {
     readonly limit: number
@@ -68,12 +68,13 @@ export function pageOf(
     readonly where: Readonly<Record<string, string | undefined>>
   },
 ): readonly [sql: string, parameters: readonly (string | number)[]] {
-  const asked = Object.entries(where).flatMap(([column, value]) =>
-    value === undefined ? [] : [{ column, value }],
-  )
-  const conditions = asked.map(({ column }, at) => ` AND ${column} = $${at + 3}`)
+  const asked = [
+    { wanted: 'id <', value: cursor },
+    ...Object.entries(where).map(([column, value]) => ({ wanted: `${column} =`, value })),
+  ].flatMap(({ wanted, value }) => (value === undefined ? [] : [{ wanted, value }]))
+  const conditions = asked.map(({ wanted }, at) => `${wanted} $${at + 2}`).join(' AND ') || 'true'
   return [
-    `SELECT ${TABLES[table]} FROM countersign.${table} WHERE id < $1${conditions.join('')} ORDER BY id DESC LIMIT $2`,
-    [cursor, limit + 1, ...asked.map(({ value }) => value)],
+    `SELECT ${TABLES[table]} FROM countersign.${table} WHERE ${conditions} ORDER BY id DESC LIMIT $1`,
+    [limit + 1, ...asked.map(({ value }) => value)],
   ]
 }

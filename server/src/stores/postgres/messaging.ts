@@ -157,9 +157,11 @@ export class PostgresMessaging implements MessagingStore {
     readonly limit: number
     readonly cursor?: string
   }): Promise<{ data: MessageRecord[]; nextCursor: string | null }> {
-    const rows = await this.#db.read(SQL.list, [filter.service, filter.cursor ?? '~', filter.limit + 1])
-    const data = rows.slice(0, filter.limit).map(toMessage)
-    return { data, nextCursor: rows.length > filter.limit ? (data.at(-1)?.id ?? null) : null }
+    // Ids are hexadecimal: all sort before this, by the rules of whatever language the database sorts by.
+    const { service, limit, cursor = 'msg_g' } = filter
+    const rows = await this.#db.read(SQL.list, [service, cursor, limit + 1])
+    const data = rows.slice(0, limit).map(toMessage)
+    return { data, nextCursor: rows.length > limit ? (data.at(-1)?.id ?? null) : null }
   }
 
   async #settle(all: readonly Settlement[], until: number): Promise<readonly boolean[]> {

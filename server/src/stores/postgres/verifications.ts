@@ -134,7 +134,8 @@ export class PostgresVerifications implements VerifyStore {
     readonly status?: Status
     readonly cursor?: string
   }): Promise<{ data: Verification[]; nextCursor: string | null }> {
-    const { service, limit, to = null, status = null, cursor = '~' } = filter
+    // Ids are hexadecimal: all sort before this, by the rules of whatever language the database sorts by.
+    const { service, limit, to = null, status = null, cursor = 'ver_g' } = filter
     const page = [service, cursor, LIST_WINDOW, status, limit + 1, this.#now()]
     const rows = await (to === null
       ? this.#db.read(SQL.list, page)

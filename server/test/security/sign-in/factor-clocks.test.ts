@@ -1,5 +1,6 @@
 import { afterAll, expect, test } from 'vitest'
 import { codeOf } from '../../../src/auth/totp.ts'
+import { stepNow } from '../../helpers/app-steps.ts'
 import { describeBackends, MONGODB, POSTGRES, SQLITE } from '../../helpers/backends.ts'
 import { Fleet } from '../../helpers/fleet.ts'
 import { endProcesses, numberOf } from '../../helpers/process.ts'
@@ -7,24 +8,12 @@ import { PASSWORD, PLAIN } from './people.ts'
 
 const HOUR = 3_600
 const STEP_MS = 30_000
-/** A sign-in is done in less, before the step is the next one. */
-const SOON_MS = 5_000
 
 afterAll(endProcesses)
 
 type Said = {
   readonly status: number
   readonly body: Readonly<Record<string, unknown>> & { readonly backup_codes?: string[] }
-}
-
-/** The step of now, waiting for the next where that is about to begin. */
-async function stepNow(): Promise<number> {
-  const left = STEP_MS - (Date.now() % STEP_MS)
-  if (left < SOON_MS)
-    await new Promise((resolve) => {
-      setTimeout(resolve, left)
-    })
-  return Math.floor(Date.now() / STEP_MS)
 }
 
 describeBackends([SQLITE, POSTGRES, MONGODB], 'F22: clocks that differ and jump, on', (backend) => {

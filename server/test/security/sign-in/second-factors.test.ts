@@ -1,6 +1,7 @@
 import type { RouteOptions, FastifyServerOptions } from 'fastify'
 import { afterAll, describe, expect, test, vi } from 'vitest'
 import { codeOf } from '../../../src/auth/totp.ts'
+import { stepNow } from '../../helpers/app-steps.ts'
 import { describeBackends, MONGODB, POSTGRES, SQLITE } from '../../helpers/backends.ts'
 import { Fleet } from '../../helpers/fleet.ts'
 import { type Answer, endProcesses, numberOf, type ServerProcess } from '../../helpers/process.ts'
@@ -16,7 +17,6 @@ const SETTINGS = {
   SMS_RATE_LIMIT_PER_PHONE: '1000',
   SMS_MAX_PER_PHONE_DAY: '1000',
 }
-const STEP_SECONDS = 30
 
 const routesByApp = new Map<unknown, RouteOptions[]>()
 vi.mock(import('fastify'), async (original) => {
@@ -66,10 +66,10 @@ describeBackends([SQLITE, POSTGRES, MONGODB], 'second factors, three processes o
   let next = 0
 
   /** The code that an app shows, or showed so many steps before. */
-  const codeNow = (secret: string, before = 0) => {
+  const codeNow = async (secret: string, before = 0) => {
     // Where the data grows older in place of the clocks, those of the servers tell the time of day.
-    const now = fleet().data.age ? Date.now() : fleet().now()
-    return codeOf(secret, Math.floor(now / (STEP_SECONDS * 1_000)) - before)
+    const step = await stepNow(() => (fleet().data.age ? Date.now() : fleet().now()))
+    return codeOf(secret, step - before)
   }
 
   /** Somebody with an app, turned on with the code before the present one. */
@@ -82,7 +82,12 @@ describeBackends([SQLITE, POSTGRES, MONGODB], 'second factors, three processes o
     const token = String(entered.json.access_token)
     const begun = await call(fleet().server(next), '2fa/enable', { method: 'app' }, token)
     const secret = String(begun.json['secret'])
-    const confirmed = await call(fleet().server(next), '2fa/confirm', { code: codeNow(secret, 1) }, token)
+    const confirmed = await call(
+      fleet().server(next),
+      '2fa/confirm',
+      { code: await codeNow(secret, 1) },
+      token,
+    )
     expect(confirmed.status, confirmed.text).toBe(200)
     return { phone, secret, token, backupCodes: confirmed.json.backup_codes ?? [] }
   }
@@ -109,7 +114,7 @@ describeBackends([SQLITE, POSTGRES, MONGODB], 'second factors, three processes o
   test('R77: one code of an app, 100 sign-ins at once: one comes in', async () => {
     const { phone, secret } = await person()
     const challenges = await challengesOf(phone, 100)
-    const code = codeNow(secret)
+    const code = await codeNow(secret)
     const answers = await Promise.all(challenges.map((one, n) => pass(n, one, 'totp', code)))
     expect(answers.filter(({ status }) => status === 200)).toHaveLength(1)
     // Of the wrong ones so many are looked at as an account has in a day.
@@ -136,7 +141,7 @@ describeBackends([SQLITE, POSTGRES, MONGODB], 'second factors, three processes o
       const { phone, secret, token, backupCodes } = await person()
       const [mine = '', theirs = ''] = await challengesOf(phone, 2)
       const stepped = await call(fleet().server(round), '2fa/challenge', {}, token)
-      const own = await pass(round, String(stepped.json['challenge_token']), 'totp', codeNow(secret))
+      const own = await pass(round, String(stepped.json['challenge_token']), 'totp', await codeNow(secret))
       const [used, renewed] = await Promise.all([
         pass(round, mine, 'backup_code', backupCodes[0] ?? ''),
         call(fleet().server(round + 1), '2fa/backup-codes', {}, String(own.json.access_token)),
@@ -155,7 +160,7 @@ describeBackends([SQLITE, POSTGRES, MONGODB], 'second factors, three processes o
   test('F19: what was used stays used after kill -9 and a restart', async () => {
     const { phone, secret, backupCodes } = await person()
     const [one = '', two = '', three = ''] = await challengesOf(phone, 3)
-    const code = codeNow(secret)
+    const code = await codeNow(secret)
     expect((await pass(0, one, 'totp', code)).status).toBe(200)
     expect((await pass(1, two, 'backup_code', backupCodes[0] ?? '')).status).toBe(200)
     const servers = fleet().servers
