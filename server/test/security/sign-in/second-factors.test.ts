@@ -4,19 +4,10 @@ import { codeOf } from '../../../src/auth/totp.ts'
 import { stepNow } from '../../helpers/app-steps.ts'
 import { describeBackends, MONGODB, POSTGRES, SQLITE } from '../../helpers/backends.ts'
 import { Fleet } from '../../helpers/fleet.ts'
-import { type Answer, endProcesses, numberOf, type ServerProcess } from '../../helpers/process.ts'
+import { endProcesses, numberOf } from '../../helpers/process.ts'
 import { challenged, someone } from '../../helpers/second-factors.ts'
-import { PASSWORD, PLAIN, type Tokens } from './people.ts'
-
-/** Numbers wait for nothing here, and addresses are anybody's. */
-const SETTINGS = {
-  ...PLAIN,
-  DEV_MODE: 'true',
-  TRUSTED_PROXIES: '127.0.0.1',
-  RESEND_COOLDOWN_SECONDS: '1',
-  SMS_RATE_LIMIT_PER_PHONE: '1000',
-  SMS_MAX_PER_PHONE_DAY: '1000',
-}
+import { PASSWORD } from './people.ts'
+import { call, SETTINGS, tally } from './strangers.ts'
 
 const routesByApp = new Map<unknown, RouteOptions[]>()
 vi.mock(import('fastify'), async (original) => {
@@ -32,34 +23,6 @@ vi.mock(import('fastify'), async (original) => {
 })
 
 afterAll(endProcesses)
-
-type Said = Answer & {
-  readonly json: Partial<Tokens> & Readonly<Record<string, unknown>> & { readonly backup_codes?: string[] }
-}
-
-let calls = 0
-
-/** Calls as somebody at an address that nobody has used. */
-async function call(server: ServerProcess, path: string, body: object, token = 'none'): Promise<Said> {
-  calls += 1
-  const address = [10, (calls >> 16) & 255, (calls >> 8) & 255, calls & 255].join('.')
-  const answer = await server.call('POST', `/api/auth/${path}`, {
-    key: token,
-    body,
-    headers: { 'x-forwarded-for': address },
-  })
-  return { ...answer, json: JSON.parse(answer.text) as Said['json'] }
-}
-
-/** How many answers there were of each kind. */
-function tally(answers: readonly Said[]): Record<string, number> {
-  const counts: Record<string, number> = {}
-  for (const { status, json } of answers) {
-    const what = status < 300 ? String(status) : `${status} ${String(json['limit'] ?? json['code'])}`
-    counts[what] = (counts[what] ?? 0) + 1
-  }
-  return counts
-}
 
 describeBackends([SQLITE, POSTGRES, MONGODB], 'second factors, three processes on', (backend) => {
   const fleet = Fleet.forTests(backend, { settings: SETTINGS })
