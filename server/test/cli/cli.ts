@@ -4,8 +4,8 @@ import { endAll, makeFolder, running } from '../helpers/scratch.ts'
 
 export { endAll, makeFolder }
 
-/** The command line as it is in the sources. */
-export const MAIN = join(import.meta.dirname, '../../src/cli/main.ts')
+/** The command line, as it is run from the sources. */
+export const MAIN = join(import.meta.dirname, '../../countersign.mjs')
 
 const RUN_MS = 20_000
 const BOOT_MS = 20_000

@@ -11,7 +11,7 @@ export const SECRET_KEY = 'secret-of-the-process-tests-of-32-characters-or-more'
 export const SK = 'sk_countersign_process_secret_0123456789'
 export const PK = 'pk_countersign_process_browser_0123456789'
 
-const MAIN = join(import.meta.dirname, '../../src/cli/main.ts')
+const MAIN = join(import.meta.dirname, '../../countersign.mjs')
 const BOOT_MS = 30_000
 const CONNECTIONS = 48
 
