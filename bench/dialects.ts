@@ -1,9 +1,11 @@
 import { randomBytes } from 'node:crypto'
+import { join } from 'node:path'
+import { DatabaseSync, type StatementSync } from 'node:sqlite'
 import type { Pool } from 'undici'
 import { otpgatewaySecret } from './otpgateway.ts'
 import { makeKeyRing } from '../server/src/primitives/secrets.ts'
 import { deriveCode } from '../server/src/verify/codes.ts'
-import { apiKey, secretKey, type Target } from './targets.ts'
+import { account, accountToken, apiKey, secretKey, type Target } from './targets.ts'
 
 export interface Request {
   method?: 'POST' | 'PUT'
@@ -32,8 +34,10 @@ export interface Dialect {
   form?: boolean
   /** Answers a code that was used as it did the first time. */
   reuses?: boolean
+  /** What a caller makes once, before the first start. */
+  prepare?(ask: (request: Request) => Promise<Answer>): Promise<void>
   start(phone: string, address: string): Request
-  started(request: Request, answer: Answer): Started | undefined
+  started(request: Request, answer: Answer, dataDir: string): Started | undefined
   approved(answer: Answer): boolean
 }
 
@@ -52,6 +56,49 @@ const verifyApi: Dialect = {
   },
   approved: ({ status, body }) =>
     status === 200 && body['valid'] === true && typeof body['proof'] === 'string',
+}
+
+const form = { 'content-type': 'application/x-www-form-urlencoded' }
+
+/** The service that verifications are started in; made anew for each load. */
+let service = ''
+
+/**
+ * Twilio Verify's API, which tells codes to nobody: they are derived from the id, which is looked up in the database, at
+ * the cost of the load generator.
+ */
+const twilioApi: Dialect = {
+  headers: { ...form, authorization: `Basic ${btoa(`${account}:${accountToken}`)}` },
+  form: true,
+  async prepare(ask) {
+    const { body } = await ask({ path: '/v2/Services', address: '', body: { FriendlyName: 'Acme' } })
+    service = `/v2/Services/${String(body['sid'])}`
+  },
+  start: (To, DeviceIp) => ({
+    path: `${service}/Verifications`,
+    address: DeviceIp,
+    body: { To, Channel: 'sms', DeviceIp },
+  }),
+  started({ address, body: { To } }, { status, body: { sid } }, dataDir) {
+    if (status !== 201 || typeof sid !== 'string') return undefined
+    const code = deriveCode(ring.current, idOf(sid, dataDir), 6)
+    const check = (Code: string) => ({ path: `${service}/VerificationCheck`, address, body: { To, Code } })
+    return { code, check }
+  },
+  approved: ({ status, body }) => status === 200 && body['status'] === 'approved',
+}
+
+const lookups = new Map<string, StatementSync>()
+
+/** The id that a SID is the beginning of. */
+function idOf(sid: string, dataDir: string): string {
+  let lookup = lookups.get(dataDir)
+  if (!lookup) {
+    const db = new DatabaseSync(join(dataDir, 'countersign.db'), { readOnly: true })
+    lookup = db.prepare('SELECT id FROM verifications WHERE id > ? ORDER BY id LIMIT 1')
+    lookups.set(dataDir, lookup)
+  }
+  return String(lookup.get(`ver_${sid.slice(2)}`)?.['id'])
 }
 
 function betterAuth(checkPath: string, extra: Record<string, unknown>): Dialect {
@@ -85,7 +132,7 @@ const signInApi: Dialect = {
 /** Form-encoded, with ids of the caller's making; it answers a start with the code. */
 const otpgateway: Dialect = {
   headers: {
-    'content-type': 'application/x-www-form-urlencoded',
+    ...form,
     authorization: `Basic ${btoa(`bench:${otpgatewaySecret}`)}`,
   },
   form: true,
@@ -110,6 +157,7 @@ export const dialects: Record<Target, Dialect> = {
   'better-auth': betterAuth('/api/auth/phone-number/verify', { disableSession: true }),
   'better-auth-consume': betterAuth('/consume', {}),
   otpgateway,
+  'countersign-twilio': twilioApi,
   'countersign-login': signInApi,
   'better-auth-login': betterAuth('/api/auth/phone-number/verify', {}),
 }

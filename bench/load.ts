@@ -15,6 +15,8 @@ export interface Job {
   target: Target
   origin: string
   pid: number
+  /** Where the server keeps its data; for dialects that look codes up. */
+  dataDir?: string
   concurrency: number
   /** The size of the pool of client addresses. */
   addresses: number
@@ -85,6 +87,7 @@ class Session {
 
   async run(): Promise<Measured> {
     try {
+      await this.#dialect.prepare?.((request) => this.#post(request))
       await this.#prove()
       await this.#phase(this.#until(this.#job.warmupSeconds), () => this.#verify())
       if (!this.#job.checksOnly) return await this.#measure(() => this.#verify())
@@ -131,7 +134,7 @@ class Session {
     const n = this.#next++
     const request = this.#dialect.start(phoneAt(n), addressAt(n, this.#job.addresses))
     const answer = await this.#post(request)
-    const started = this.#dialect.started(request, answer)
+    const started = this.#dialect.started(request, answer, this.#job.dataDir ?? '')
     if (!started) throw refusal('a start', answer)
     return started
   }

@@ -39,6 +39,7 @@ const measured = await load.run({
   target,
   origin: server.origin,
   pid: server.pid,
+  dataDir: server.dataDir,
   concurrency: Number(flags.concurrency),
   addresses: addressPool(target),
   from: 0,

@@ -35,6 +35,7 @@ interface Result {
   ratioToFloor?: number
   ratioToBetterAuth?: number
   ratioToBetterAuthConsume?: number
+  ratioToCountersign?: number
   perSecond: number
   startMs: { p50: number; p99: number }
   checkMs: { p50: number; p99: number }
@@ -103,6 +104,7 @@ async function race(medium: Medium): Promise<Map<Target, Measured[]>> {
             target: server.target,
             origin: server.origin,
             pid: server.pid,
+            dataDir: server.dataDir,
             concurrency: Number(flags.concurrency),
             addresses: addressPool(server.target, flags.addresses),
             from: done.at(-1)?.next ?? 0,
@@ -137,10 +139,11 @@ function summarize(target: Target, medium: Medium, all: Map<Target, Measured[]>)
     const values = rounds.flatMap((round) => [...round[key]])
     return { p50: percentile(values, 0.5), p99: percentile(values, 0.99) }
   }
-  const [floor, betterAuth, consume] = [
+  const [floor, betterAuth, consume, countersign] = [
     ratioTo('floor'),
     ratioTo('better-auth') ?? ratioTo('better-auth-login'),
     ratioTo('better-auth-consume'),
+    ratioTo('countersign'),
   ]
   return {
     target,
@@ -150,6 +153,7 @@ function summarize(target: Target, medium: Medium, all: Map<Target, Measured[]>)
     ...(floor && { ratioToFloor: floor }),
     ...(betterAuth && { ratioToBetterAuth: betterAuth }),
     ...(consume && { ratioToBetterAuthConsume: consume }),
+    ...(countersign && { ratioToCountersign: countersign }),
     perSecond: median(rounds.map((round) => round.verifications / round.seconds)),
     startMs: latency('startMs'),
     checkMs: latency('checkMs'),
@@ -167,6 +171,7 @@ function print(medium: Medium, figures: readonly Result[]) {
       '× floor',
       '× b-a',
       '× b-a-c',
+      '× c',
       'per s',
       'start ms',
       'check ms',
@@ -180,6 +185,7 @@ function print(medium: Medium, figures: readonly Result[]) {
       times(figure.ratioToFloor),
       times(figure.ratioToBetterAuth),
       times(figure.ratioToBetterAuthConsume),
+      times(figure.ratioToCountersign),
       figure.perSecond.toFixed(0),
       ms(figure.startMs),
       ms(figure.checkMs),

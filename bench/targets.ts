@@ -14,6 +14,8 @@ export const targets = [
   'better-auth',
   'otpgateway',
   'countersign',
+  // The same server, asked through Twilio Verify's API.
+  'countersign-twilio',
   // The same servers, asked to sign people in.
   'better-auth-login',
   'countersign-login',
@@ -43,8 +45,12 @@ export function isCountersign(target: Target): boolean {
   return target.startsWith('countersign')
 }
 
-/** Whether a contestant can run on a medium: otpgateway knows Redis alone. */
+/**
+ * Whether a contestant can run on a medium: otpgateway knows Redis alone, and the codes of Twilio Verify's API are looked up
+ * in SQLite.
+ */
 export function runsOn(target: Target, medium: Medium): boolean {
+  if (target === 'countersign-twilio') return !medium.startsWith('postgres')
   return target !== 'otpgateway' || medium === 'postgres+redis'
 }
 
@@ -74,6 +80,11 @@ export interface StartOptions {
 /** The secret key that Countersign is given and the load generator presents; new in every process. */
 export const apiKey = process.env['BENCH_API_KEY'] ?? `sk_${randomBytes(32).toString('hex')}`
 process.env['BENCH_API_KEY'] = apiKey
+
+/** The account that calls Twilio Verify's API, and its token; new in every process. */
+export const account = `AC${'0'.repeat(31)}1`
+export const accountToken = process.env['BENCH_ACCOUNT_TOKEN'] ?? randomBytes(16).toString('hex')
+process.env['BENCH_ACCOUNT_TOKEN'] = accountToken
 
 /** The secret that codes are derived from; new in every process. */
 export const secretKey = process.env['BENCH_SECRET_KEY'] ?? randomBytes(32).toString('base64url')
@@ -167,7 +178,7 @@ function environment(options: StartOptions, port: number): NodeJS.ProcessEnv {
     ...(workers === undefined ? { DEV_MODE: 'true' } : {}),
     SMS_PROVIDER: 'mock',
     ...(target === 'countersign-login' ? { TRUSTED_PROXIES: '127.0.0.1' } : {}),
-    API_KEYS: apiKey,
+    API_KEYS: `${apiKey},${account}:${accountToken}`,
     ...(sqlite ? { SQLITE_SYNCHRONOUS: medium } : {}),
     ...(redisUrl === undefined ? {} : { REDIS_URL: redisUrl }),
     ...(workers === undefined ? {} : { WORKERS: String(workers) }),

@@ -1,3 +1,4 @@
+import { join } from 'node:path'
 import { buildForeign, findOathtool, findOpenssl } from './foreign.ts'
 import { startMongodb } from './mongodb.ts'
 import { findPip, startMoto } from './moto.ts'
@@ -8,6 +9,9 @@ import { findPostgres, startPostgres } from './postgres.ts'
 import { findRedis, startRedis } from './redis.ts'
 import { findSmsc } from './smsc.ts'
 import { startToxiproxy } from './toxiproxy.ts'
+import { buildTwilioGo, installTwilioJava, installTwilioPython } from './twilio-sdks.ts'
+
+const GO_PROGRAM = join(import.meta.dirname, '../../server/test/sdk/go/main.go')
 
 /** What a test can need. The first five are one server for the whole run; the rest a test starts for itself. */
 export const SERVICES = [
@@ -22,6 +26,9 @@ export const SERVICES = [
   'openssl',
   'oathtool',
   'nextjs',
+  'twilio-python',
+  'twilio-java',
+  'twilio-go',
   'own postgres',
   'own redis',
 ] as const
@@ -96,6 +103,9 @@ export async function startServices(): Promise<StartedServices> {
     attempt('smsc', () => installed(findSmsc)),
     attempt('python', () => after(findPip, buildForeign)),
     attempt('nextjs', installNextjs),
+    attempt('twilio-python', () => after(findPip, installTwilioPython)),
+    attempt('twilio-java', installTwilioJava),
+    attempt('twilio-go', () => buildTwilioGo(GO_PROGRAM)),
     attempt('openssl', () => installed(findOpenssl)),
     attempt('oathtool', () => installed(findOathtool)),
   ])

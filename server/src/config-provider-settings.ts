@@ -146,6 +146,14 @@ export const providerChoice = {
     fallbackText: 'only what a provider tells is known',
     example: './prices.json',
   }),
+  TEMPLATES_FILE: path({
+    section: 'messaging',
+    about:
+      'A JSON file of templates, texts of your own that verifications of Twilio Verify’s API can name in place of ours. Read once at the start.',
+    fallback: undefined,
+    fallbackText: 'the texts of the server alone',
+    example: './templates.json',
+  }),
   DELIVERY_RECEIPTS: booleanOrAuto({
     section: 'messaging',
     about:

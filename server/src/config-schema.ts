@@ -170,6 +170,34 @@ export const settings = {
     max: 120,
     unit: 'seconds',
   }),
+  EVENTS_ALLOW_PRIVATE: boolean({
+    section: 'server',
+    about:
+      'Whether events may be posted to a private address or to this machine: those of factors and challenges, to the webhooks that services name. What a name leads to is looked at for every connection. Link-local, metadata and reserved addresses are never called.',
+    fallback: undefined,
+    fallbackText: 'true; in production false',
+    example: 'true',
+  }),
+  EVENTS_SINK_URL: text({
+    section: 'server',
+    about:
+      'Where it is told what becomes of verifications of accounts’ services and of their messages, as CloudEvents: see `docs/twilio-events.md`. It may be in a private network. Goes with `EVENTS_SINK_SECRET`.',
+    fallback: undefined,
+    fallbackText: 'nobody is told',
+    accepts: 'an http(s) URL',
+    parse: (given) => parseUrl(given, true),
+    example: 'https://events.example.com/verify',
+    inProduction: 'must be `https://`, unless the host is this machine',
+  }),
+  EVENTS_SINK_SECRET: text({
+    section: 'server',
+    about: 'What those events are signed with (`X-Twilio-Signature`), in the place of an auth token.',
+    fallback: undefined,
+    accepts: '16 or more characters, no spaces',
+    parse: matching(secretText(16), '16 to 512 characters without spaces'),
+    secret: true,
+    inProduction: 'a guessable value is refused',
+  }),
   WORKERS: integerOrAuto({
     section: 'server',
     about:
@@ -218,12 +246,12 @@ export const settings = {
   API_KEYS: list({
     section: 'secrets',
     about:
-      'Fixed API keys, besides those made with `countersign keys create`: `sk_…` for backends, `pk_…` for browsers. At least 24 characters follow the prefix.',
+      'Fixed API keys, besides those made with `countersign keys create`: `sk_…` for backends, `pk_…` for browsers, at least 24 characters after the prefix; and accounts of Twilio Verify’s API, `AC…:token`, 32 hexadecimal digits after AC and at least 24 characters of token.',
     fallback: [],
     accepts: 'comma-separated keys',
     item: matching(
-      /^(sk|pk)_[A-Za-z0-9_-]{24,200}$/,
-      'sk_ or pk_ followed by 24 to 200 letters, digits, - and _',
+      /^(?:(?:sk|pk)_|AC[0-9a-f]{32}:)[A-Za-z0-9_-]{24,200}$/,
+      'sk_, pk_, or AC, 32 hexadecimal digits and a colon; then 24 to 200 letters, digits, - and _',
     ),
     identity: same,
     secret: true,

@@ -28,6 +28,8 @@ import { warnOfStrangers } from './config-strangers.ts'
 import type { Channel } from './messaging/provider.ts'
 import { noPrices, parsePrices, type PriceTable } from './messaging/prices.ts'
 import { defaultRoute, parseRoutes, type RoutingTable } from './messaging/routes.ts'
+import { parseTemplates } from './messaging/template-file.ts'
+import { Templates } from './messaging/templates.ts'
 
 export type { ConfigProblem, EnvironmentVariables } from './config-draft.ts'
 export { type CarrierName, type ProvidersConfig, statusUrlsOf } from './config-providers.ts'
@@ -131,6 +133,8 @@ export type MessagingConfig = {
   readonly defaultLocale: string
   readonly routes: RoutingTable
   readonly prices: PriceTable
+  /** What verifications can say in place of our own texts. */
+  readonly templates: Templates
   /** How many entries the operator's files have, for people; undefined where there is no file. */
   readonly tables: { readonly routes: string | undefined; readonly prices: string | undefined }
   /** Whether providers are asked for receipts, where that can be; false: what they tell is refused. */
@@ -165,6 +169,13 @@ export type Config = ProvidersConfig & {
     readonly allowVoip: boolean
   }
   readonly messaging: MessagingConfig
+  /** What is told to servers of others. */
+  readonly events: {
+    /** Whether they may be in a private network or on this machine. */
+    readonly allowPrivate: boolean
+    /** Where verifications of accounts' services and their messages are told of. */
+    readonly sink: { readonly url: string; readonly secret: string } | undefined
+  }
   readonly signIn: SignInConfig
   readonly testPhones: readonly TestPhone[]
   readonly dev: {
@@ -311,7 +322,14 @@ function checkProduction(draft: Draft, report: Report): void {
   const database = values.DATABASE_URL
   if (database?.kind === 'sqlite' && database.path === ':memory:')
     refuse('DATABASE_URL', 'keeps nothing, which is refused')
-  for (const key of ['PUBLIC_URL', 'TWILIO_BASE_URL', 'VONAGE_BASE_URL', 'SNS_ENDPOINT'] as const) {
+  const addresses = [
+    'PUBLIC_URL',
+    'EVENTS_SINK_URL',
+    'TWILIO_BASE_URL',
+    'VONAGE_BASE_URL',
+    'SNS_ENDPOINT',
+  ] as const
+  for (const key of addresses) {
     const url = values[key] === undefined ? undefined : new URL(values[key])
     if (url?.protocol === 'http:' && !isLoopbackHost(url.hostname)) refuse(key, 'must be https://')
   }
@@ -326,6 +344,9 @@ function checkSecrets(draft: Draft, report: Report): void {
   const previous = values.SECRET_KEYS_PREVIOUS
   if (secretKey !== undefined && previous.includes(secretKey))
     report(nameOf(draft, 'SECRET_KEYS_PREVIOUS'), 'holds the same key as SECRET_KEY')
+  const { EVENTS_SINK_URL: sink, EVENTS_SINK_SECRET: sinkSecret } = values
+  if (sink !== undefined && !isGiven(draft, 'EVENTS_SINK_SECRET'))
+    report('EVENTS_SINK_SECRET', 'is required by EVENTS_SINK_URL: events are signed with it')
   if (!production) return
   const how = 'make one with: openssl rand -base64 48'
   if (!isGiven(draft, 'SECRET_KEY')) report('SECRET_KEY', `is required with NODE_ENV=production; ${how}`)
@@ -338,13 +359,15 @@ function checkSecrets(draft: Draft, report: Report): void {
       report(nameOf(draft, key), `must be 32 characters or more with NODE_ENV=production; ${how}`)
     else if (secrets.some(isGuessable)) report(nameOf(draft, key), `is guessable; ${how}`)
   }
-  if (values.API_KEYS.some((key) => isGuessable(key.slice(3))))
+  if (values.API_KEYS.some((key) => isGuessable(key.replace(/^(?:.._|.*:)/, ''))))
     report(nameOf(draft, 'API_KEYS'), 'holds a guessable key; make them with: countersign keys create')
   if (values.WEBHOOK_SECRET.some((secret) => isGuessable(secret.slice('whsec_'.length))))
     report(
       nameOf(draft, 'WEBHOOK_SECRET'),
       'is guessable; make one with: echo whsec_$(openssl rand -base64 32)',
     )
+  if (sinkSecret !== undefined && isGuessable(sinkSecret))
+    report(nameOf(draft, 'EVENTS_SINK_SECRET'), `is guessable; ${how}`)
   if (values.METRICS_TOKEN !== undefined && isGuessable(values.METRICS_TOKEN))
     report(nameOf(draft, 'METRICS_TOKEN'), `is guessable; ${how}`)
 }
@@ -385,7 +408,10 @@ function whyOneProcess({ values }: Draft, providers: readonly ProviderName[]): s
   return undefined
 }
 
-function assemblePlace({ values, production }: Draft): Pick<Config, 'env' | 'dataDir' | 'http' | 'secrets'> {
+function assemblePlace({
+  values,
+  production,
+}: Draft): Pick<Config, 'env' | 'dataDir' | 'http' | 'events' | 'secrets'> {
   return {
     env: values.NODE_ENV,
     dataDir: values.DATA_DIR,
@@ -399,6 +425,13 @@ function assemblePlace({ values, production }: Draft): Pick<Config, 'env' | 'dat
       docsEnabled: values.DOCS_ENABLED,
       metricsToken: values.METRICS_TOKEN,
       requestTimeoutSeconds: values.REQUEST_TIMEOUT_SECONDS,
+    },
+    events: {
+      allowPrivate: values.EVENTS_ALLOW_PRIVATE ?? !production,
+      sink:
+        values.EVENTS_SINK_URL === undefined || values.EVENTS_SINK_SECRET === undefined
+          ? undefined
+          : { url: values.EVENTS_SINK_URL, secret: values.EVENTS_SINK_SECRET },
     },
     secrets: {
       secretKey: values.SECRET_KEY,
@@ -493,11 +526,14 @@ function readTables(
   carriers: readonly CarrierName[],
   readFile: ReadFile,
   report: Report,
-): Pick<MessagingConfig, 'routes' | 'prices' | 'tables'> {
-  const read = <T>(key: 'ROUTES_FILE' | 'PRICES_FILE', parse: (json: unknown) => T): T | undefined => {
+): Pick<MessagingConfig, 'routes' | 'prices' | 'templates' | 'tables'> {
+  const read = <T>(
+    key: 'ROUTES_FILE' | 'PRICES_FILE' | 'TEMPLATES_FILE',
+    parse: (json: unknown) => T,
+  ): T | undefined => {
     const path = values[key]
     // Who carries is not known where that was refused: a table could only be refused for it again.
-    if (path === undefined || carriers.length === 0) return undefined
+    if (path === undefined || (carriers.length === 0 && key !== 'TEMPLATES_FILE')) return undefined
     const json = readJsonFile(path, readFile)
     const reading = json.ok ? tryReading(() => parse(json.value)) : json
     if (reading.ok) return reading.value
@@ -515,6 +551,7 @@ function readTables(
   return {
     routes: routes?.table ?? defaultRoute(carriers),
     prices: prices?.table ?? noPrices(),
+    templates: read('TEMPLATES_FILE', parseTemplates) ?? new Templates([]),
     tables: { routes: routes?.count, prices: prices?.count },
   }
 }
@@ -533,7 +570,7 @@ function lengthOf(json: unknown, name: string): number {
 function assembleMessaging(
   { values }: Draft,
   carriers: readonly CarrierName[],
-): Omit<MessagingConfig, 'routes' | 'prices' | 'tables'> {
+): Omit<MessagingConfig, 'routes' | 'prices' | 'templates' | 'tables'> {
   return {
     providers: carriers,
     serviceName: values.SERVICE_NAME,

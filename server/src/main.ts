@@ -1,6 +1,6 @@
 import type { DestinationStream, Logger } from 'pino'
 import { randomInt } from 'node:crypto'
-import { keptDevKeys, keptSecret, type DevKeys } from './boot.ts'
+import { type DevAccount, type DevKeys, keptDevAccount, keptDevKeys, keptSecret } from './boot.ts'
 import type { Config } from './config.ts'
 import { type App, buildApp } from './http/app.ts'
 import { beginAtZero } from './http/known-labels.ts'
@@ -13,18 +13,23 @@ import type { Inbox } from './messaging/inbox.ts'
 import type { Authenticator } from './auth/authenticator.ts'
 import { type MayEnter, SIGN_IN } from './auth/deps.ts'
 import { makeAuth } from './make-auth.ts'
+import { makeEvents } from './make-events.ts'
 import { makeMessaging } from './make-messaging.ts'
 import { makeProviders } from './make-providers.ts'
+import { makeTenants } from './make-tenants.ts'
 import type { Messenger } from './messaging/messenger.ts'
 import type { Provider } from './messaging/provider.ts'
 import type { Clock } from './primitives/clock.ts'
 import { type KeyRing, makeKeyRing } from './primitives/secrets.ts'
 import { makeInbox } from './providers/inbox.ts'
+import { Directory } from './services/directory.ts'
+import { Tenants } from './services/tenants.ts'
 import { openStorage, type Storage } from './storage.ts'
 import type { Store } from './stores/store.ts'
 import { type VerbObserver, watchStore } from './stores/watched.ts'
 import { WrongRateAlarm } from './verify/alarm.ts'
 import type { VerifySettings } from './verify/deps.ts'
+import type { Policy, PolicyOf } from './verify/policy.ts'
 import { Rules } from './verify/rules.ts'
 import { Verifier } from './verify/verifier.ts'
 
@@ -39,17 +44,24 @@ export type Overrides = {
   readonly logTo?: DestinationStream
 }
 
+/** What the first boot makes in development; nothing where `API_KEYS` has keys. */
+export type MadeForDevelopment = {
+  readonly devKeys: DevKeys | undefined
+  readonly devAccount: DevAccount | undefined
+}
+
 /** A running Countersign, without a port: every service, ready to be called in this process. */
-export type Countersign = {
+export type Countersign = MadeForDevelopment & {
   readonly config: Config
   readonly verify: Verifier
   /** Signs people in. */
   readonly auth: Authenticator
   readonly messages: Messenger
   readonly keys: Keys
+  /** The services of accounts. */
+  readonly tenants: Tenants
   /** The messages that the provider `mock` took. */
   readonly inbox: Inbox | undefined
-  readonly devKeys: DevKeys | undefined
   readonly log: Logger
   /** The HTTP face, listening to nothing yet. */
   http(): Promise<App>
@@ -79,6 +91,8 @@ const RETAKES = 50
 /** A receipt that came before its send was settled is tried again then. */
 const WAITING_EVERY_MS = 1_000
 const FORGET_EVERY_MS = 30_000
+/** Events that another process left, or whose time has come again. */
+const DELIVER_EVERY_MS = 1_000
 const GRACE_MS = 8_000
 const PROBE_MS = 10_000
 
@@ -106,9 +120,9 @@ export async function compose(
 
 /**
  * Does once what every process would find done: brings the schema up to date, makes the secret and the keys of
- * development. Resolves with these keys.
+ * development. Resolves with these.
  */
-export async function prepare(config: Config, log: Logger, waitMs: number): Promise<DevKeys | undefined> {
+export async function prepare(config: Config, log: Logger, waitMs: number): Promise<MadeForDevelopment> {
   for (const warning of config.warnings) log.warn(warning)
   if (config.secrets.secretKey === undefined) keptSecret(config.dataDir)
   const storage = await openStorage(config, { waitMs, log })
@@ -136,7 +150,17 @@ async function composeOn(
   const providers = overrides.providers ?? (await makeProviders(config, inbox))
   beginAtZero(metrics, providers)
   const keys = new Keys(store.keys, clock, config.secrets.apiKeys)
-  const devKeys = await developmentKeys(config, keys)
+  const made = await developmentKeys(config, keys)
+  const directory = new Directory(store.records, clock)
+  const events = makeEvents({
+    config,
+    verifications: store.verifications,
+    sends: store.messaging,
+    directory,
+    outbox: { put: (...event) => outbox.put(...event) },
+    clock,
+    log,
+  })
   const { messenger, receipts, circuits } = makeMessaging({
     config,
     providers,
@@ -147,8 +171,10 @@ async function composeOn(
     metrics,
     log,
     onDue: () => retaking.soon(),
+    onChange: events.onSend,
   })
   const guard = guardPolicy(config)
+  const { templates } = config.messaging
   const verifier = new Verifier({
     store: store.verifications,
     counters,
@@ -162,6 +188,9 @@ async function composeOn(
       cooldownMaxSeconds: config.verify.resendCooldownMaxSeconds,
     }),
     settings: verifySettings(config),
+    policyOf: policyOf(config, directory),
+    onChange: events.onVerification,
+    templateOf: (id, locale) => templates.textOf(id, [locale ?? undefined, config.messaging.defaultLocale]),
   })
   const alarm = makeAlarm(store, metrics, log)
   const auth = makeAuth({
@@ -178,9 +207,24 @@ async function composeOn(
     log,
     ...(overrides.mayEnter === undefined ? {} : { mayEnter: overrides.mayEnter }),
   })
+  const { totp, outbox } = makeTenants({
+    config,
+    records: store.records,
+    counters,
+    ring,
+    clock,
+    log,
+    senders: events.senders,
+    onDue: () => delivering.soon(),
+  })
+  const delivering = every(
+    () => DELIVER_EVERY_MS,
+    () => outbox.deliver(),
+  )
   const retaking = every(retakePause, () => retake(verifier, log))
   const timers = [
     retaking,
+    delivering,
     every(sweepPause, () => sweep(store, log)),
     every(
       () => ALARM_EVERY_MS,
@@ -207,6 +251,11 @@ async function composeOn(
     counters,
     guard,
     keys,
+    records: store.records,
+    attempts: store.attempts,
+    directory,
+    totp,
+    templates,
     ring,
     clock,
     metrics,
@@ -222,22 +271,27 @@ async function composeOn(
     auth,
     messages: messenger,
     keys,
+    tenants: new Tenants(store.records, directory),
     inbox,
-    devKeys,
+    ...made,
     log,
     http: () => buildApp(services),
     probe: () => messenger.probe(AbortSignal.timeout(PROBE_MS)),
     close: async (graceMs = GRACE_MS) => {
       timers.forEach((timer) => timer.stop())
-      await messenger.close(graceMs)
+      await Promise.all([messenger.close(graceMs), outbox.close(graceMs)])
       await storage.close()
     },
   }
 }
 
-async function developmentKeys(config: Config, keys: Keys): Promise<DevKeys | undefined> {
-  if (!config.dev.mode || config.secrets.apiKeys.length > 0) return undefined
-  return keptDevKeys(config.dataDir, keys)
+async function developmentKeys(config: Config, keys: Keys): Promise<MadeForDevelopment> {
+  if (!config.dev.mode || config.secrets.apiKeys.length > 0)
+    return { devKeys: undefined, devAccount: undefined }
+  return {
+    devKeys: await keptDevKeys(config.dataDir, keys),
+    devAccount: await keptDevAccount(config.dataDir, keys),
+  }
 }
 
 function guardPolicy(config: Config): GuardPolicy {
@@ -248,17 +302,34 @@ function guardPolicy(config: Config): GuardPolicy {
   }
 }
 
+/** What services say of their verifications; of what they do not say, and where there is no service, the settings. */
+function policyOf({ verify, messaging }: Config, directory: Directory): PolicyOf {
+  const usual: Policy = {
+    name: messaging.serviceName,
+    codeLength: verify.codeLength,
+    ttlSeconds: verify.codeTtlSeconds,
+    checksMax: verify.checksPerVerification,
+    sendsMax: verify.sendsPerVerification,
+  }
+  return async (id) => {
+    const service = await directory.find(id)
+    if (!service) return usual
+    return {
+      name: service.name,
+      codeLength: service.codeLength,
+      ttlSeconds: service.codeTtlSeconds ?? usual.ttlSeconds,
+      checksMax: service.checksMax ?? usual.checksMax,
+      sendsMax: service.sendsMax ?? usual.sendsMax,
+    }
+  }
+}
+
 function verifySettings(config: Config): VerifySettings {
   const { verify } = config
   return {
-    codeLength: verify.codeLength,
-    ttlSeconds: verify.codeTtlSeconds,
     secondFactorTtlSeconds: verify.codeTtlSecondFactorSeconds,
-    checksMax: verify.checksPerVerification,
-    sendsMax: verify.sendsPerVerification,
     startDeadlineMs: verify.startDeadlineMs,
     idempotencySeconds: config.retention.idempotencyHours * 3_600,
-    serviceName: config.messaging.serviceName,
     defaultLocale: config.messaging.defaultLocale,
     issuer: config.http.publicUrl,
     testNumbers: new Map(config.testPhones.map(({ phone, code }) => [phone, code])),

@@ -33,8 +33,10 @@ export function makeMessaging(deps: {
   readonly metrics: Metrics
   readonly log: Logger
   readonly onDue: () => void
+  /** Told of each step of a send once it is in the store, and awaited. Must not reject. */
+  readonly onChange: ((send: Send) => Promise<void>) | undefined
 }): Messaging {
-  const { config, providers, store, numberOf, clock, metrics, log, onDue } = deps
+  const { config, providers, store, numberOf, clock, metrics, log, onDue, onChange } = deps
   const { routes, prices, patienceMs } = config.messaging
   const latency = new Latency()
   const observe = sendObserver(metrics, log)
@@ -59,6 +61,7 @@ export function makeMessaging(deps: {
       observe(send, seconds, vendorCode)
       if (send.status === 'unknown') onDue()
     },
+    onChange,
     deadlineMs: config.verify.startDeadlineMs,
     patienceMs,
     testNumbers: new Set(config.testPhones.map(({ phone }) => phone)),
@@ -68,6 +71,7 @@ export function makeMessaging(deps: {
     store,
     providers,
     observe: figures.observe,
+    onChange,
     onNews: (send: Send, receipt) => {
       figures.onNews(send, receipt)
       // By our own clock: vendors tell the time to the minute, or in no zone.

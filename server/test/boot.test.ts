@@ -3,7 +3,7 @@ import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'n
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { keptDevKeys, keptSecret } from '../src/boot.ts'
+import { keptDevAccount, keptDevKeys, keptSecret } from '../src/boot.ts'
 import { Keys } from '../src/keys/keys.ts'
 import { openSqlite } from '../src/stores/sqlite/store.ts'
 import type { Store } from '../src/stores/store.ts'
@@ -138,6 +138,34 @@ describe('keptDevKeys', () => {
     )
     expect(readFileSync(path, 'utf8')).toBe(text)
     expect(await keys.list()).toEqual([])
+  })
+})
+
+describe('keptDevAccount', () => {
+  test('makes an account that its owner alone can read, and keeps it as long as it is good', async () => {
+    const dir = makeTempDir()
+    const store = makeStore()
+    const keys = newKeys(store)
+    const made = await keptDevAccount(dir, keys)
+    expect(made.account).toMatch(/^AC[0-9a-f]{32}$/)
+    const key = await keys.findCredentials(made.account, made.token)
+    expect(key).toMatchObject({ kind: 'account', service: made.account })
+    expect(modeOf(join(dir, 'dev-account.json'))).toBe(0o600)
+    expect(await keptDevAccount(dir, keys)).toEqual(made)
+    expect(await keys.list()).toHaveLength(1)
+    await keys.revoke(key?.id ?? '')
+    const next = await keptDevAccount(dir, newKeys(store))
+    expect(next.account).not.toBe(made.account)
+    expect(await newKeys(store).findCredentials(next.account, next.token)).toBeDefined()
+  })
+
+  test('of several that start together all tell the same account, and no other stays live', async () => {
+    const dir = makeTempDir()
+    const store = makeStore()
+    const told = await Promise.all(Array.from({ length: 8 }, () => keptDevAccount(dir, newKeys(store))))
+    expect(new Set(told.map(({ account }) => account)).size).toBe(1)
+    const live = (await newKeys(store).list()).filter(({ revokedAt }) => revokedAt === null)
+    expect(live.map(({ service }) => service)).toEqual([told[0]?.account])
   })
 })
 

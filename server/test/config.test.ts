@@ -1286,6 +1286,51 @@ describe('routes and prices', () => {
   })
 })
 
+describe('templates', () => {
+  const texts = [{ name: 'Order', channels: ['sms'], translations: { en: { text: '{{code}} {{order}}' } } }]
+  const env = { ...twilio, TEMPLATES_FILE: '/templates' }
+
+  test('are read and checked', () => {
+    const { messaging } = readConfig(env, filesOf({ '/templates': texts }))
+    expect(messaging.templates.all.map(({ name }) => name)).toEqual(['Default', 'Order'])
+    expect(readConfig(twilio).messaging.templates.all.map(({ name }) => name)).toEqual(['Default'])
+  })
+
+  test('with a mistake stop the start, and tell where, whatever else is wrong', () => {
+    const wrong = [{ ...texts[0], translations: { en: { text: 'CANARY' } } }]
+    const error = problemsOf({ TEMPLATES_FILE: '/templates' }, filesOf({ '/templates': wrong }))
+    expect(error.problems.map(({ key }) => key)).toContain('TEMPLATES_FILE')
+    expect(error.message).toContain('[0].translations.en.text must hold {{code}}')
+    expect(error.message).not.toContain('CANARY')
+  })
+})
+
+describe('the sink for events', () => {
+  const sink = {
+    EVENTS_SINK_URL: 'https://events.example.com/verify',
+    EVENTS_SINK_SECRET: 'Hs9Bd4Jp6TaUeXoQw3',
+  }
+
+  test('is there with its secret, and not without', () => {
+    expect(readConfig({ ...production, ...sink }).events.sink).toEqual({
+      url: sink.EVENTS_SINK_URL,
+      secret: sink.EVENTS_SINK_SECRET,
+    })
+    expect(readConfig({}).events.sink).toBeUndefined()
+    expect(refusedKeys({ ...sink, EVENTS_SINK_SECRET: undefined })).toEqual(['EVENTS_SINK_SECRET'])
+    expect(refusedKeys({ ...sink, EVENTS_SINK_SECRET: 'short' })).toEqual(['EVENTS_SINK_SECRET'])
+  })
+
+  test('is told in the clear and with a guessable secret in development alone', () => {
+    const plain = { ...sink, EVENTS_SINK_URL: 'http://events.example.com' }
+    const guessable = { ...sink, EVENTS_SINK_SECRET: 'changeme-changeme-changeme' }
+    expect(readConfig(plain).events.sink?.url).toBe('http://events.example.com')
+    expect(refusedKeys({ ...production, ...plain })).toEqual(['EVENTS_SINK_URL'])
+    expect(readConfig(guessable).events.sink).toBeDefined()
+    expect(refusedKeys({ ...production, ...guessable })).toEqual(['EVENTS_SINK_SECRET'])
+  })
+})
+
 describe('patience', () => {
   test('leaves a start time for the next provider', () => {
     expect(readConfig({ START_DEADLINE_MS: '2000' }).messaging.patienceMs).toBe(1000)

@@ -145,7 +145,7 @@ describe('the tarball', () => {
     const bin = join(app, 'node_modules/.bin/countersign')
     expect(run(bin, ['--version'], app)).toBe(`${VERSION}\n`)
     expect(run(bin, ['--help'], app)).toContain(
-      'USAGE countersign serve|migrate|move|keys|doctor|send|check|simulate\n',
+      'USAGE countersign serve|migrate|move|keys|services|doctor|send|check|simulate\n',
     )
     expect(run(bin, ['migrate'], app, { DATABASE_URL: 'sqlite:cli.db' })).toMatch(/^schema 0 → \d+\n$/)
   })

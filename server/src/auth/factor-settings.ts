@@ -1,6 +1,7 @@
 import { giveBack, takeOrThrow } from '../limits/refusal.ts'
 import { CountersignError } from '../primitives/errors.ts'
 import { open, seal } from '../primitives/seal.ts'
+import { newSecret, otpauthUrl, stepOf } from '../primitives/totp.ts'
 import type { Verification } from '../verify/verification.ts'
 import { hashBackupCodes, newBackupCodes } from './backup-codes.ts'
 import { type AuthDeps, byOf, callerOf, type Client, eventOf } from './deps.ts'
@@ -13,7 +14,7 @@ import { invalidCode, notOffered, notSignedIn } from './refusals.ts'
 import { factorsOf, NO_FACTORS, packFactors, type SecondFactors, withoutSpaces } from './second-factors.ts'
 import type { Sessions, SignedIn } from './sessions.ts'
 import type { AccountChange } from './store.ts'
-import { newSecret, otpauthUrl, stepOf } from './totp.ts'
+import { APP } from './totp.ts'
 import type { Account } from './user.ts'
 
 /** A way to show a second factor that can be turned on and off. */
@@ -59,7 +60,7 @@ export class FactorSettings {
     const data = { method, secret: seal(ring, secret, user.id) }
     await store.putTicket({ id: user.id, kind: 'app_setup', userId: user.id, data }, SETUP_SECONDS)
     const account = user.email ?? user.phone ?? emailOf(user) ?? user.id
-    const url = otpauthUrl({ secret, issuer: settings.serviceName, account })
+    const url = otpauthUrl(APP, { secret, issuer: settings.serviceName, account })
     return { method, secret, otpauthUrl: url, qrSvg: qrSvg(url, 'Scan this with your authenticator app') }
   }
 
@@ -196,7 +197,7 @@ export class FactorSettings {
   #appOf(userId: string, sealed: string, code: string): Partial<SecondFactors> | undefined {
     const { ring, clock } = this.#deps
     const secret = open(ring, sealed, userId)
-    const step = secret === undefined ? undefined : stepOf(secret, code, clock.now())
+    const step = secret === undefined ? undefined : stepOf(APP, secret, code, clock.now())
     return step === undefined ? undefined : { app: { secret: sealed, lastStep: step } }
   }
 

@@ -1,5 +1,6 @@
 import { giveBack, takeOrTell, takeOrThrow } from '../limits/refusal.ts'
 import { open, sealAnew } from '../primitives/seal.ts'
+import { stepOf } from '../primitives/totp.ts'
 import type { Verification } from '../verify/verification.ts'
 import { findBackupCode, readBackupCode } from './backup-codes.ts'
 import { type Challenge, challenge, type Challenged, challengedAccount, readChallenge } from './challenges.ts'
@@ -13,7 +14,7 @@ import { endRecovery } from './recovery.ts'
 import { challengeEnded, invalidCode, notOffered } from './refusals.ts'
 import { type Factor, offered, packFactors, type SecondFactors, withoutSpaces } from './second-factors.ts'
 import type { SignedIn } from './sessions.ts'
-import { stepOf } from './totp.ts'
+import { APP } from './totp.ts'
 import type { Account, Amr } from './user.ts'
 import { userOf } from './user.ts'
 
@@ -131,7 +132,7 @@ export class SecondFactorLogin {
         if (factors.app === null) return undefined
         const taken = await takeOrThrow(counters, rules.appCodes(id))
         const secret = open(ring, factors.app.secret, id)
-        const step = secret === undefined ? undefined : stepOf(secret, code, clock.now())
+        const step = secret === undefined ? undefined : stepOf(APP, secret, code, clock.now())
         // A step is taken once, ever, and none before it any more.
         if (step === undefined || step <= factors.app.lastStep) return undefined
         await giveBack(counters, taken)

@@ -25,6 +25,7 @@ const main = defineCommand({
     migrate: () => import('./migrate.ts').then((module) => module.migrate),
     move: () => import('./move.ts').then((module) => module.move),
     keys: () => import('./keys.ts').then((module) => module.keys),
+    services: () => import('./services.ts').then((module) => module.services),
     doctor: () => import('./doctor.ts').then((module) => module.doctor),
     send: () => import('./send.ts').then((module) => module.send),
     check: () => import('./check.ts').then((module) => module.check),

@@ -46,6 +46,6 @@ async function serveAlone(config: Config): Promise<void> {
   const { countersign, port } = server
   countersign.log.info({ port, host: config.http.host }, 'listening')
   void warnOfTimeout(config, countersign.log)
-  if (config.dev.mode) console.log(banner(config, port, countersign.devKeys))
+  if (config.dev.mode) console.log(banner(config, port, countersign))
   closeWithGrace({ delay: DRAIN_MS, logger: false }, ({ err }) => server.drain(err))
 }

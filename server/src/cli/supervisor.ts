@@ -1,10 +1,9 @@
 import cluster, { type Worker } from 'node:cluster'
 import closeWithGrace from 'close-with-grace'
 import type { Logger } from 'pino'
-import type { DevKeys } from '../boot.ts'
 import type { Config } from '../config.ts'
 import { makeLog } from '../log.ts'
-import { prepare } from '../main.ts'
+import { type MadeForDevelopment, prepare } from '../main.ts'
 import { banner } from './banner.ts'
 import { WAIT_MS } from './server.ts'
 import { SupervisorFigures } from './supervisor-figures.ts'
@@ -34,9 +33,9 @@ export async function supervise(
   { hungMs = HUNG_MS }: { readonly hungMs?: number } = {},
 ): Promise<void> {
   const log = makeLog(config)
-  const devKeys = await prepare(config, log, WAIT_MS)
+  const made = await prepare(config, log, WAIT_MS)
   cluster.setupPrimary({ args: [...args] })
-  const supervisor = new Supervisor(config, count, log, devKeys, hungMs)
+  const supervisor = new Supervisor(config, count, log, made, hungMs)
   closeWithGrace(
     {
       delay: STOP_MS,
@@ -68,7 +67,7 @@ class Supervisor {
   readonly #config: Config
   readonly #count: number
   readonly #log: Logger
-  readonly #devKeys: DevKeys | undefined
+  readonly #made: MadeForDevelopment
   readonly #hungMs: number
   readonly #figures = new SupervisorFigures()
   readonly #workers = new Map<number, State>()
@@ -79,11 +78,11 @@ class Supervisor {
   #stopped: () => void = () => {}
   #asking: NodeJS.Timeout | undefined
 
-  constructor(config: Config, count: number, log: Logger, devKeys: DevKeys | undefined, hungMs: number) {
+  constructor(config: Config, count: number, log: Logger, made: MadeForDevelopment, hungMs: number) {
     this.#config = config
     this.#count = count
     this.#log = log
-    this.#devKeys = devKeys
+    this.#made = made
     this.#hungMs = hungMs
   }
 
@@ -153,7 +152,7 @@ class Supervisor {
     if (this.#wasUp || [...this.#workers.values()].filter(({ isUp }) => isUp).length < this.#count) return
     this.#wasUp = true
     this.#log.info({ port, host, workers: this.#count }, 'listening')
-    if (this.#config.dev.mode) console.log(banner(this.#config, port, this.#devKeys))
+    if (this.#config.dev.mode) console.log(banner(this.#config, port, this.#made))
   }
 
   /**

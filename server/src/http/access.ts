@@ -7,10 +7,12 @@ import type { Services } from './services.ts'
 
 /**
  * Who may call a route: nobody asked (`open`); any key, or a secret key only; of the sign-in API `anyone`, who is counted
- * by address, or a `user` with an access token.
+ * by address, or a `user` with an access token; of Twilio Verify's API the credentials of an `account`.
  */
-export type Access = 'open' | 'any' | 'secret' | 'anyone' | 'user'
+export type Access = 'open' | 'any' | 'secret' | 'anyone' | 'user' | 'account'
 
+/** The service of keys that are made without naming one. */
+const DEFAULT_SERVICE = 'default'
 const LOCALHOST = /^https?:\/\/(?:localhost|127\.0\.0\.1|\[::1\])(?::\d+)?$/
 
 /** Whether a browser page from this origin may call at all. */
@@ -43,12 +45,49 @@ export async function authenticate(
   return key
 }
 
+/** Finds the credentials of an account (Basic, RFC 7617), or throws `unauthorized`. */
+export async function authenticateAccount(services: Services, request: FastifyRequest): Promise<ApiKey> {
+  const encoded = /^Basic +([\w+/=-]{1,1000}) *$/i.exec(request.headers.authorization ?? '')?.[1]
+  const pair = encoded === undefined ? '' : Buffer.from(encoded, 'base64').toString()
+  const at = pair.indexOf(':')
+  const key = await services.keys.findCredentials(pair.slice(0, Math.max(at, 0)), pair.slice(at + 1))
+  if (!key) throw new CountersignError('unauthorized', 'The credentials are not known or were revoked')
+  return key
+}
+
 function checkOrigin(services: Services, key: ApiKey, origin: string | undefined): void {
   // Only browsers send it, and pages cannot forge it; an app on a phone has none.
   if (origin === undefined) return
   const allowed =
     key.origins.length > 0 ? key.origins.includes(origin) : isAllowedOrigin(services.settings, origin)
   if (!allowed) throw new CountersignError('origin_not_allowed', 'This page may not use this key')
+}
+
+/**
+ * As `callerOf`, of the service that a call names: the secret key of the server's own service (`default`) may act for
+ * any. Throws `invalid_request` naming `service` for a publishable key and where there is no such service, and
+ * `forbidden` for the key of another.
+ */
+export async function callerFor(
+  services: Services,
+  request: FastifyRequest,
+  service: string | undefined,
+  ip?: string,
+): Promise<Caller> {
+  const caller = callerOf(request, ip)
+  if (service === undefined) return caller
+  const refused = (detail: string) => new CountersignError('invalid_request', detail, { field: 'service' })
+  if (caller.publishable) throw refused('service needs a secret key')
+  if (service === caller.service) return caller
+  if (caller.service !== DEFAULT_SERVICE)
+    throw new CountersignError('forbidden', 'This key is of one service and acts for no other')
+  if (!(await isService(services, service))) throw refused('There is no such service')
+  return { ...caller, service }
+}
+
+/** One of an account is there until it is deleted; a name is one as long as some live key is of it. */
+async function isService({ directory, keys }: Services, service: string): Promise<boolean> {
+  return service.startsWith('VA') ? (await directory.find(service)) !== undefined : keys.namesService(service)
 }
 
 /**

@@ -13,7 +13,7 @@ import type { SignedIn } from '../auth/sessions.ts'
 import type { ApiKey } from '../keys/keys.ts'
 import { CountersignError } from '../primitives/errors.ts'
 import { makeId } from '../primitives/ids.ts'
-import { type Access, authenticate, isAllowedOrigin } from './access.ts'
+import { type Access, authenticate, authenticateAccount, isAllowedOrigin } from './access.ts'
 import { makeClientAddress } from './client-address.ts'
 import { registerAdmin } from './admin/routes.ts'
 import { agentOf, authenticateUser } from './auth/people.ts'
@@ -25,6 +25,7 @@ import { registerReceiptHooks } from './hooks/receipts.ts'
 import { registerOpenApi } from './openapi.ts'
 import { registerOperations } from './operations.ts'
 import type { Services } from './services.ts'
+import { registerTwilio } from './twilio/routes.ts'
 import { registerV1 } from './v1/routes.ts'
 
 /** The server, with TypeBox schemas as the types of its handlers. */
@@ -114,6 +115,7 @@ export async function buildApp(services: Services): Promise<App> {
   registerV1(app, services)
   registerAuth(app, services)
   registerAdmin(app, services)
+  registerTwilio(app, services)
   registerOperations(app, services)
   registerReceiptHooks(app, services)
   if (services.inbox && settings.devMode) registerDevRoutes(app, services.inbox, settings.publicUrl)
@@ -160,7 +162,9 @@ function registerHooks(app: App, services: Services, headers: Readonly<Record<st
       }, done)
       return
     }
-    authenticate(services, request, access).then((key) => {
+    const known =
+      access === 'account' ? authenticateAccount(services, request) : authenticate(services, request, access)
+    known.then((key) => {
       request.access = { key, address }
       done()
     }, done)

@@ -53,6 +53,13 @@ export const Metadata = Type.Unsafe<Record<string, string>>({
   additionalProperties: { type: 'string', maxLength: 500, pattern: NO_NUL },
   description: 'At most 10 strings of your own',
 })
+export const ServiceName = Type.String({
+  pattern: '^(?:VA[0-9a-f]{32}|[a-z0-9][a-z0-9_-]{0,62})$',
+  description:
+    'The service to act for, with a secret key of the service `default` only; that of the key unless told',
+})
+/** The query of calls by id. */
+export const ServiceQuery = Type.Object({ service: Type.Optional(ServiceName) })
 export const VerificationParams = Type.Object({ id: Type.String({ minLength: 1, maxLength: 100 }) })
 
 const SendStatusWord = Type.String({

@@ -6,8 +6,13 @@ import type { Keys } from '../keys/keys.ts'
 import type { Inbox } from '../messaging/inbox.ts'
 import type { Messenger } from '../messaging/messenger.ts'
 import type { Receipts } from '../messaging/receipts.ts'
+import type { Templates } from '../messaging/templates.ts'
 import type { Clock } from '../primitives/clock.ts'
 import type { KeyRing } from '../primitives/secrets.ts'
+import type { Directory } from '../services/directory.ts'
+import type { RecordStore } from '../services/records.ts'
+import type { Totp } from '../services/totp.ts'
+import type { AttemptStore } from '../verify/attempts.ts'
 import type { Verifier } from '../verify/verifier.ts'
 import type { WrongRateAlarm } from '../verify/alarm.ts'
 import type { Metrics } from './metrics.ts'
@@ -20,6 +25,14 @@ export type Services = {
   readonly counters: Counters
   readonly guard: GuardPolicy
   readonly keys: Keys
+  /** What tenants keep here. */
+  readonly records: RecordStore
+  readonly directory: Directory
+  readonly totp: Totp
+  /** What verifications can say in place of our own texts. */
+  readonly templates: Templates
+  /** What was sent for verifications. */
+  readonly attempts: AttemptStore
   readonly ring: KeyRing
   readonly clock: Clock
   readonly metrics: Metrics

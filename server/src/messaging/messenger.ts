@@ -35,6 +35,8 @@ export type Text = {
   readonly code?: CarriedCode
   /** How long it is worth delivering. */
   readonly validitySeconds?: number
+  /** Of a call: what is dialled once it is answered, such as an extension. */
+  readonly sendDigits?: string
   /** True where it can be sent once more when nobody knows whether a provider took it; see `Messenger.retake`. */
   readonly isRepeatable?: boolean
   /** True where that is so too when a provider that took it does not get it through. */
@@ -67,6 +69,8 @@ export type MessengerDeps = {
   readonly latency: Latency
   readonly clock: Clock
   readonly observe?: SendObserver
+  /** Told of each send that its provider has taken or refused, and awaited. Must not reject. */
+  readonly onChange?: ((send: Send) => Promise<void>) | undefined
   /** A text is answered for by then even if the provider has not answered. */
   readonly deadlineMs: number
   /** How long a provider that does not answer is waited for while there is another. */
@@ -84,9 +88,9 @@ export class Messenger {
 
   constructor(deps: MessengerDeps) {
     this.#deps = deps
-    const { store, clock, circuits, budget, patienceMs, observe = () => {} } = deps
+    const { store, clock, circuits, budget, patienceMs, onChange, observe = () => {} } = deps
     this.#marks = new FraudMarks(clock)
-    this.#relay = new Relay({ store, clock, circuits, budget, patienceMs, observe })
+    this.#relay = new Relay({ store, clock, circuits, budget, patienceMs, observe, onChange })
   }
 
   /** Whether any provider carries this channel. */

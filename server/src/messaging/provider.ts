@@ -20,6 +20,11 @@ export type Message = {
   readonly code?: CarriedCode
   /** How long the message is worth delivering, in seconds: a code that has died must not arrive. */
   readonly validitySeconds?: number
+  /**
+   * Of a call: the keys to dial once it is answered, such as an extension; a `w` waits half a second. A provider that
+   * cannot dial calls as if there were none.
+   */
+  readonly sendDigits?: string
   /** Another provider waits for its turn: one that is refused should say so at once instead of trying again. */
   readonly hurried?: boolean
 }

@@ -29,6 +29,8 @@ export type ReceiptsDeps = {
   readonly observe?: (provider: string, outcome: ReceiptOutcome) => void
   /** Told of each step that a send took, once it is in the store; without a receipt where one had waited. Must not throw. */
   readonly onNews?: (send: Send, receipt?: Receipt) => void
+  /** The same, and awaited before the vendor is answered. Must not reject. */
+  readonly onChange?: ((send: Send) => Promise<void>) | undefined
 }
 
 /**
@@ -40,13 +42,15 @@ export class Receipts {
   readonly #providers: ReadonlyMap<string, Provider>
   readonly #observe: (provider: string, outcome: ReceiptOutcome) => void
   readonly #onNews: (send: Send, receipt?: Receipt) => void
+  readonly #onChange: ReceiptsDeps['onChange']
 
   /** Listens from here on to every provider that tells on a connection of ours. */
-  constructor({ store, providers, observe, onNews }: ReceiptsDeps) {
+  constructor({ store, providers, observe, onNews, onChange }: ReceiptsDeps) {
     this.#store = store
     this.#providers = new Map(providers.map((provider) => [provider.name, provider]))
     this.#observe = observe ?? (() => {})
     this.#onNews = onNews ?? (() => {})
+    this.#onChange = onChange
     for (const provider of providers) {
       // A store that fails rejects here, so that the vendor keeps the receipt and tells it again.
       provider.hear?.(async (receipt) => {
@@ -89,7 +93,10 @@ export class Receipts {
 
   /** Tries receipts again that came before their send was settled; to be called about once a second. */
   async tick(): Promise<void> {
-    for (const send of await this.#store.tellWaiting(WAITING_MAX)) this.#onNews(send)
+    for (const send of await this.#store.tellWaiting(WAITING_MAX)) {
+      this.#onNews(send)
+      await this.#onChange?.(send)
+    }
   }
 
   async #tell(provider: string, receipt: Receipt): Promise<Told['state']> {
@@ -101,7 +108,10 @@ export class Receipts {
       throw error
     }
     this.#observe(provider, told.state)
-    if (told.state === 'news') this.#onNews(told.send, receipt)
+    if (told.state === 'news') {
+      this.#onNews(told.send, receipt)
+      await this.#onChange?.(told.send)
+    }
     return told.state
   }
 }

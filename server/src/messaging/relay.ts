@@ -48,6 +48,8 @@ export type RelayDeps = {
   readonly circuits: Circuits
   readonly budget: RetryBudget
   readonly observe: SendObserver
+  /** Told of each send that its provider has taken or refused, and awaited. Must not reject. */
+  readonly onChange?: ((send: Send) => Promise<void>) | undefined
   /** How long a provider that does not answer is waited for while there is another. */
   readonly patienceMs: number
 }
@@ -123,7 +125,7 @@ export class Relay {
       readonly next: number
     },
   ): Promise<{ sent: Sent; send: Send; isOurs: boolean }> {
-    const { store, clock, observe } = this.#deps
+    const { store, clock, observe, onChange } = this.#deps
     const { plan, provider, held, next } = step
     const { id, sender } = plan
     const at = clock.now()
@@ -154,6 +156,7 @@ export class Relay {
       history: [],
     }
     observe(send, (clock.now() - at) / 1000, sent.ok ? undefined : sent.code)
+    if (onChange && isOurs) await onChange(send)
     return { sent, send, isOurs }
   }
 

@@ -1,6 +1,7 @@
 import { codeTexts, type CodeTexts } from './code-texts.ts'
 import { lookupLocale } from './locale.ts'
 import { countSegments } from './segments.ts'
+import { fillPlaces } from './template-places.ts'
 
 export { codeLocales } from './code-texts.ts'
 export { isLocale } from './locale.ts'
@@ -22,6 +23,14 @@ export type CodeMessage = {
   /** Minutes until the code dies; without it the message does not say. */
   readonly ttlMinutes?: number | undefined
   readonly purpose: CodePurpose
+  /** What is paid, and to whom: the text says nothing else than that beside the code. */
+  readonly payment?: { readonly amount: string; readonly payee: string }
+  /** A text in place of ours, with places such as `{{code}}`. */
+  readonly template?: string | undefined
+  /** What stands in the template's own places. */
+  readonly substitutions?: Readonly<Record<string, string>> | undefined
+  /** A line for machines at the end. */
+  readonly lastLine?: string
 }
 
 const SENTENCES = {
@@ -36,16 +45,23 @@ const SENTENCES = {
 /**
  * Writes the message that carries a code: always one SMS segment. What it says besides the code and the
  * service is as much as fits: what the code is for, a warning never to pass it on, when it expires; when
- * room runs out they are dropped from the end.
+ * room runs out they are dropped from the end. A tenant's own template is written as it is, and a payment always.
  */
 export function renderCode(message: CodeMessage): string {
+  const { template, lastLine } = message
+  const body = template === undefined ? ourText(message) : fillTemplate(template, message)
+  return lastLine === undefined ? body : `${body}\n${lastLine}`
+}
+
+function ourText(message: CodeMessage): string {
   const texts = lookupLocale(codeTexts, [message.locale, message.defaultLocale, 'en'])
   if (texts === undefined) throw new Error('no texts for English')
+  if (message.payment !== undefined) return `${fill(texts.code, message)} ${paymentLine(message.payment)}`
   const purpose = texts[SENTENCES[message.purpose]] ?? texts.code
   const wordings =
     message.ttlMinutes === undefined
-      ? [join(purpose, texts.never), purpose]
-      : [join(purpose, texts.never, texts.minutes), join(purpose, texts.never), purpose]
+      ? [joinSentences(purpose, texts.never), purpose]
+      : [joinSentences(purpose, texts.never, texts.minutes), joinSentences(purpose, texts.never), purpose]
   for (const wording of wordings) {
     const text = fill(wording, message)
     if (countSegments(text).segments === 1) return text
@@ -53,8 +69,23 @@ export function renderCode(message: CodeMessage): string {
   return fill(texts.code, message)
 }
 
+/** The same in every language. */
+function paymentLine({ amount, payee }: { readonly amount: string; readonly payee: string }): string {
+  return `${payee}: ${amount}`
+}
+
+/** Fills the places of a template. What the server knows a start cannot overrule. */
+function fillTemplate(template: string, message: CodeMessage): string {
+  return fillPlaces(template, {
+    ...message.substitutions,
+    code: message.code,
+    friendly_name: message.serviceName,
+    ttl: String(Math.floor(message.ttlMinutes ?? 0)),
+  })
+}
+
 /** Joins sentences with a space, except after the full stop of Chinese and Japanese, which brings its own. */
-function join(...sentences: readonly string[]): string {
+export function joinSentences(...sentences: readonly string[]): string {
   let text = ''
   for (const sentence of sentences) {
     text += text === '' || text.endsWith('。') ? sentence : ` ${sentence}`

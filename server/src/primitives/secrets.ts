@@ -31,6 +31,8 @@ export type SecretKeys = {
   readonly refreshKey: KeyObject
   /** Seals what must be read again (see `seal`). */
   readonly sealKey: KeyObject
+  /** Makes the tokens that the webhooks of accounts are signed with (see `webhookToken`). */
+  readonly webhookKey: KeyObject
   /** Signs proofs and access tokens; its public half is `jwk`. */
   readonly signingKey: KeyObject
   readonly jwk: PublicJwk
@@ -70,6 +72,7 @@ export function deriveKeys(secret: string): SecretKeys {
     checkKey: createSecretKey(derive(secret, 'check')),
     refreshKey: createSecretKey(derive(secret, 'refresh')),
     sealKey: createSecretKey(derive(secret, 'seal')),
+    webhookKey: createSecretKey(derive(secret, 'webhook')),
     signingKey: privateKey,
     jwk,
   }

@@ -74,6 +74,7 @@ export function callRequest(settings: TwilioSettings, message: Message): CallReq
     from: message.sender ?? settings.voiceFrom ?? '',
     twiml: speechOf(message),
     timeout: RING_SECONDS,
+    ...(message.sendDigits === undefined ? {} : { sendDigits: message.sendDigits }),
     // `completed` comes at the end of every call, whichever it was.
     ...(callback === undefined
       ? {}

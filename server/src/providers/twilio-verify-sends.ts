@@ -85,12 +85,17 @@ export class VerifySends {
   }
 
   async #ask(
-    { to, channel }: CodeMessage,
+    { to, channel, sendDigits }: CodeMessage,
     locale: string | undefined,
     signal: AbortSignal,
   ): Promise<Verification> {
     const { sdk, http } = this.#connection
-    const request = { to, channel, ...(locale === undefined ? {} : { locale }) }
+    const request = {
+      to,
+      channel,
+      ...(locale === undefined ? {} : { locale }),
+      ...(sendDigits === undefined ? {} : { sendDigits }),
+    }
     const { verifications } = sdk.verify.v2.services(this.#service)
     const made = await http.within(signal, () => verifications.create(request))
     const {

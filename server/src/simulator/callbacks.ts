@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { stringify } from 'node:querystring'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Agent, request } from 'undici'
-import { signatureOf } from './signature.ts'
+import { signatureOf } from '../primitives/twilio-signature.ts'
 
 /** Twilio's own limits: five seconds for a connection, fifteen for an answer. */
 const CONNECT_MS = 5_000

@@ -1,6 +1,7 @@
 import type { ApiKey, KeyKind } from '../keys/keys.ts'
 import type { MessageRecord, RetakenSend, Send, SendCause, SendStatus } from '../messaging/store.ts'
 import type { Money } from '../messaging/price.ts'
+import type { Terms } from '../verify/terms.ts'
 import { type Purpose, PURPOSES, type Status, STATUSES, type Verification } from '../verify/verification.ts'
 import type { Channel, Refusal } from '../messaging/provider.ts'
 
@@ -47,6 +48,7 @@ export function toVerification(row: Row, nowMs: number): Verification {
   const expired = stored === 'pending' && expiresAt <= nowMs
   const purpose: Purpose = oneOf(row, 'purpose', PURPOSES)
   const metadata = textOrNull(row, 'metadata')
+  const terms = textOrNull(row, 'terms')
   return {
     id: text(row, 'id'),
     service: text(row, 'service'),
@@ -68,6 +70,7 @@ export function toVerification(row: Row, nowMs: number): Verification {
     decidedAt: expired ? expiresAt : numberOrNull(row, 'decided_at'),
     nonce: textOrNull(row, 'nonce'),
     metadata: metadata === null ? null : (JSON.parse(metadata) as Record<string, string>),
+    terms: terms === null ? null : (JSON.parse(terms) as Terms),
   }
 }
 
@@ -170,7 +173,7 @@ export function toMessage(row: Row): MessageRecord {
   }
 }
 
-const KINDS: readonly KeyKind[] = ['secret', 'publishable']
+const KINDS: readonly KeyKind[] = ['secret', 'publishable', 'account', 'api_key']
 
 /** Reads an API key. */
 export function toKey(row: Row): ApiKey {

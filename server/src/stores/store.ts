@@ -3,6 +3,8 @@ import type { KeyStore } from '../keys/keys.ts'
 import type { Counters } from '../limits/counters.ts'
 import type { MessagingStore } from '../messaging/store.ts'
 import type { Clock } from '../primitives/clock.ts'
+import type { RecordStore } from '../services/records.ts'
+import type { AttemptStore } from '../verify/attempts.ts'
 import type { VerifyStore } from '../verify/store.ts'
 import type { Tallies } from '../verify/tallies.ts'
 
@@ -21,11 +23,13 @@ export type Store = {
   /** The store's own clock, which everything around it goes by: processes that share a store agree on the time. */
   readonly clock: Clock
   readonly verifications: VerifyStore
+  readonly attempts: AttemptStore
   readonly messaging: MessagingStore
   readonly counters: Counters
   readonly keys: KeyStore
   readonly tallies: Tallies
   readonly auth: AuthStore
+  readonly records: RecordStore
   /** Deletes what is past its retention; resolves with the number of rows. */
   sweep(): Promise<number>
   /** Resolves when the database takes a write. */

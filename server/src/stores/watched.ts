@@ -35,12 +35,14 @@ export function watchStore({ store, counters }: Kept, observe: VerbObserver): Ke
       ...store,
       ...watch({ sweep: () => store.sweep() }),
       verifications: withCharged(watch(store.verifications), store, own, watch),
+      attempts: watch(store.attempts, 'attempts.'),
       messaging: watch(store.messaging),
       counters: own,
       tallies: watch(store.tallies),
       // A key's `list` is not the verifications', and a `session` alone says too little.
       keys: watch(store.keys, 'keys.'),
       auth: watch(store.auth, 'auth.'),
+      records: watch(store.records, 'records.'),
     },
   }
 }

@@ -9,6 +9,7 @@ import { findFor, notFound, type VerifyDeps } from './deps.ts'
 import { signProof } from './proof.ts'
 import { type Caller, returnable } from './rules.ts'
 import type { Verdict } from './store.ts'
+import { bindingOf, hasOwnCode, type TermsRequest } from './terms.ts'
 import { type Purpose, type Reason, reasonOfEnded, type Verification } from './verification.ts'
 
 /** What a check found; `proof` when approved, signed when it is asked for. */
@@ -20,6 +21,9 @@ export type Checked = {
   readonly sends?: readonly Send[]
   readonly proof?: string
 }
+
+/** What is paid and to whom, where a code is good for that alone: another amount or payee makes the guess a wrong one. */
+export type Paid = Pick<TermsRequest, 'amount' | 'payee'>
 
 /** Judges guesses. */
 export class Checks {
@@ -34,29 +38,37 @@ export class Checks {
     this.#allKeys = [...deps.keys.byId.values()]
   }
 
-  async check(id: string, code: string, caller: Caller): Promise<Checked> {
+  async check(id: string, code: string, caller: Caller, paid?: Paid): Promise<Checked> {
     const { store } = this.#deps
     const taken = await this.#charge(caller, async () => {
       const found = await findFor(store, id, caller)
       return found !== undefined && this.#isTest(found)
     })
-    return this.#judge(id, code, caller, taken)
+    return this.#judge(id, { code, paid }, caller, taken)
   }
 
   /** Judges a guess for the pending, or else the newest verification of a number and purpose. */
-  async checkByNumber(to: string, purpose: Purpose, code: string, caller: Caller): Promise<Checked> {
+  async checkByNumber(
+    { to, purpose, code, paid }: { to: string; purpose: Purpose; code: string; paid?: Paid | undefined },
+    caller: Caller,
+  ): Promise<Checked> {
     const taken = await this.#charge(caller, async () => this.#testNumbers.includes(to))
     const { current } = await this.#deps.store.situation(caller.service, to, purpose)
     if (!current) throw notFound()
-    return this.#judge(current.id, code, caller, taken)
+    return this.#judge(current.id, { code, paid }, caller, taken)
   }
 
-  async #judge(id: string, code: string, caller: Caller, taken: Taken | undefined): Promise<Checked> {
+  async #judge(
+    id: string,
+    { code, paid }: { readonly code: string; readonly paid: Paid | undefined },
+    caller: Caller,
+    taken: Taken | undefined,
+  ): Promise<Checked> {
     const { store, rules } = this.#deps
     const guess = {
       id,
       service: caller.service,
-      digests: this.#allKeys.map((made) => digestCode(made, id, code)),
+      digests: this.#allKeys.map((made) => digestCode(made, id, code, bindingOf(paid))),
       budget: rules.wrongChecks,
       unlimited: this.#testNumbers,
     }
@@ -64,6 +76,8 @@ export class Checks {
     // An id that never was costs the address a check too.
     if (!judged) throw notFound()
     const verdict = await this.#ruled(judged, code)
+    if (verdict.judged && verdict.verification.status !== 'pending')
+      await this.#deps.onChange?.(verdict.verification)
     await this.#giveBack(verdict, taken, caller)
     return this.#answer(verdict)
   }
@@ -87,7 +101,7 @@ export class Checks {
     const { messenger, store, settings } = this.#deps
     if (verdict.reason !== 'wrong_code' || !messenger.hasCodeOwner) return verdict
     const { verification } = verdict
-    if (settings.fixedCode(verification) !== undefined) return verdict
+    if (settings.fixedCode(verification) !== undefined || hasOwnCode(verification.terms)) return verdict
     const sends = verdict.sends ?? (await messenger.sendsOf(verification.id))
     const owner = messenger.codeOwner(sends)
     if (owner === undefined) return verdict

@@ -46,8 +46,9 @@ export class CodeDelivery {
   async deliver(outgoing: Outgoing): Promise<Started> {
     const { messenger, settings } = this.#deps
     const { verification, code, earlier, planned, opened } = outgoing
+    const text = await this.textOf(verification, code, earlier)
     const delivery = messenger
-      .deliver(verification.id, this.textOf(verification, code, earlier), planned, {
+      .deliver(verification.id, text, planned, {
         earlier,
         ...(outgoing.fence === undefined ? {} : { fence: outgoing.fence }),
       })
@@ -66,17 +67,18 @@ export class CodeDelivery {
   }
 
   /** The message that carries the code of a verification, by its channel; `earlier` are those that did before. */
-  textOf(verification: Verification, code: string, earlier: readonly Send[]): Text {
+  async textOf(verification: Verification, code: string, earlier: readonly Send[]): Promise<Text> {
     const { messenger, settings, clock } = this.#deps
     const ref = messenger.codeOwner(earlier)?.ref ?? undefined
-    const { to, country, channel, locale, createdAt, expiresAt } = verification
+    const { to, country, channel, locale, terms, createdAt, expiresAt } = verification
     return {
       to,
       country,
       channel,
-      body: this.#body(verification, code),
+      body: await this.#body(verification, code),
       code: { digits: code, locale, since: createdAt, ...(ref === undefined ? {} : { ref }) },
       validitySeconds: waitSeconds(expiresAt, clock.now()),
+      ...(channel !== 'call' || terms?.sendDigits === undefined ? {} : { sendDigits: terms.sendDigits }),
       isRepeatable: true,
       isConfirmed: settings.confirms(verification.service),
       hasOtherChannel: this.otherChannels(verification, settings.failoverChannels).length > 0,
@@ -144,16 +146,21 @@ export class CodeDelivery {
     return failed ? this.#deps.store.fail(verification.id) : verification
   }
 
-  #body(verification: Verification, code: string): string {
-    const { settings, clock } = this.#deps
-    const left = verification.expiresAt - clock.now()
+  async #body({ service, locale, purpose, terms, expiresAt }: Verification, code: string): Promise<string> {
+    const { settings, clock, policyOf, templateOf } = this.#deps
+    const { template, substitutions, amount, payee, appHash } = terms ?? {}
+    const left = expiresAt - clock.now()
     return renderCode({
-      ...(verification.locale === null ? {} : { locale: verification.locale }),
+      ...(locale === null ? {} : { locale }),
       defaultLocale: settings.defaultLocale,
       ttlMinutes: Math.max(1, Math.round(left / 60_000)),
-      serviceName: settings.serviceName,
+      serviceName: terms?.friendlyName ?? (await policyOf(service)).name,
       code,
-      purpose: verification.purpose,
+      purpose,
+      ...(amount === undefined || payee === undefined ? {} : { payment: { amount, payee } }),
+      ...(appHash === undefined ? {} : { lastLine: appHash }),
+      template: template === undefined ? undefined : templateOf(template, locale),
+      substitutions,
     })
   }
 }

@@ -13,7 +13,10 @@ export function deriveCode(keys: SecretKeys, verificationId: string, length: num
   return String(value % 10 ** length).padStart(length, '0')
 }
 
-/** The digest that is stored, and that a guess must match. The id's fixed form keeps `id ‖ code` unambiguous. */
-export function digestCode(keys: SecretKeys, verificationId: string, code: string): Buffer {
-  return hmac(keys.checkKey, `${verificationId}.${code}`)
+/**
+ * The digest that is stored, and that a guess must match. The id's fixed form, and that a code holds no full stop, keep
+ * `id ‖ code ‖ binding` unambiguous. `binding` is what else the code is good for alone (`terms.ts`).
+ */
+export function digestCode(keys: SecretKeys, verificationId: string, code: string, binding = ''): Buffer {
+  return hmac(keys.checkKey, `${verificationId}.${code}${binding === '' ? '' : `.${binding}`}`)
 }

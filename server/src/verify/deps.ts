@@ -7,23 +7,19 @@ import { CountersignError } from '../primitives/errors.ts'
 import { isId } from '../primitives/ids.ts'
 import type { KeyRing, SecretKeys } from '../primitives/secrets.ts'
 import { deriveCode } from './codes.ts'
+import type { PolicyOf } from './policy.ts'
 import type { Caller, Rules } from './rules.ts'
 import type { VerifyStore } from './store.ts'
+import { chosenCode } from './terms.ts'
 import type { Verification } from './verification.ts'
 
 /** The figures of a verification; each is a setting. */
 export type VerifySettings = {
-  readonly codeLength: number
-  readonly ttlSeconds: number
   /** For the purpose `second_factor`. */
   readonly secondFactorTtlSeconds: number
-  readonly checksMax: number
-  readonly sendsMax: number
   /** A start answers by then even if the provider has not. */
   readonly startDeadlineMs: number
   readonly idempotencySeconds: number
-  /** The name shown in the message. */
-  readonly serviceName: string
   readonly defaultLocale: string
   /** The `iss` of proofs. */
   readonly issuer: string
@@ -37,6 +33,12 @@ export type VerifySettings = {
   readonly failoverChannels: readonly Channel[]
 }
 
+/**
+ * Told of a verification that has come to where it stands, and of each message that is asked for of a pending one, before
+ * the caller is answered. Must not reject.
+ */
+export type OnChange = (verification: Verification) => Promise<void>
+
 /** What every use case of this room works with. */
 export type VerifyDeps = {
   readonly store: VerifyStore
@@ -47,6 +49,10 @@ export type VerifyDeps = {
   readonly guard: GuardPolicy
   readonly rules: Rules
   readonly settings: VerifySettings
+  readonly policyOf: PolicyOf
+  /** The text of a tenant's template in a language, with its places; undefined when there is none of that name. */
+  readonly onChange?: OnChange | undefined
+  readonly templateOf: (name: string, locale: string | null) => string | undefined
 }
 
 /** Finds a caller's verification, or throws `not_found`: another service's does not exist for this caller. */
@@ -66,9 +72,11 @@ export async function findFor(
   return found?.service === caller.service ? found : undefined
 }
 
-/** The code of a verification, derived anew from its id. */
+/** The code of a verification: the one that its tenant has chosen, or derived anew from its id. */
 export function codeOf({ keys, settings }: VerifyDeps, verification: Verification): string {
-  const fixed = settings.testNumbers.get(verification.to) ?? settings.fixedCode(verification)
+  const { id, to, terms } = verification
+  const fixed =
+    settings.testNumbers.get(to) ?? settings.fixedCode(verification) ?? chosenCode(keys, id, terms)
   if (fixed !== undefined) return fixed
   return deriveCode(mustHaveKeys(keys, verification.keyId), verification.id, verification.codeLength)
 }

@@ -60,7 +60,7 @@ export class LostSends {
     const code = codeOf(this.#deps, verification)
     const sent = { ...verification, channel: send.channel }
     const earlier = await messenger.sendsOf(verification.id)
-    const found = await messenger.lookUp(send, this.#delivery.textOf(sent, code, earlier))
+    const found = await messenger.lookUp(send, await this.#delivery.textOf(sent, code, earlier))
     if (found === true) return
     const outgoing = { code, earlier, planned: send, fence: send.fence, taken: undefined, opened: false }
     // What it comes to is in the store: nobody waits for this answer.
@@ -72,7 +72,7 @@ export class LostSends {
     const { messenger } = this.#deps
     const earlier = await messenger.sendsOf(verification.id)
     const sent = { ...verification, channel: send.channel }
-    const text = this.#delivery.textOf(sent, codeOf(this.#deps, verification), earlier)
+    const text = await this.#delivery.textOf(sent, codeOf(this.#deps, verification), earlier)
     const found = await messenger.lookUp(send, text)
     if (found === true) return
     const isFirstTurn = send.fence === 2

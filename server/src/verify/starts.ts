@@ -14,7 +14,9 @@ import { deriveCode, digestCode } from './codes.ts'
 import { codeOf, ended, mustFind, type VerifyDeps } from './deps.ts'
 import { once } from './idempotency.ts'
 import { type Caller, returnable } from './rules.ts'
+import type { Policy } from './policy.ts'
 import type { Draft, ResendRefusal } from './store.ts'
+import { asksForAnother, bindingOf, hasOwnCode, readTerms, type TermsRequest } from './terms.ts'
 import type { Purpose, Verification } from './verification.ts'
 
 /** What a caller asks to be started. */
@@ -30,6 +32,8 @@ export type StartRequest = {
   readonly nonce?: string
   readonly metadata?: Readonly<Record<string, string>>
   readonly idempotencyKey?: string
+  /** What else the tenant says of it; from a backend alone, because it decides what the text says. */
+  readonly terms?: TermsRequest
   /** Nothing is sent, and nobody can tell: for a number that has no account to do this with. */
   readonly isDecoy?: boolean
   /** Nobody waits for the provider, so that an answer does not tell a decoy by its time. */
@@ -43,6 +47,7 @@ type Wanted = {
   readonly purpose: Purpose
   readonly channel: Channel
   readonly caller: Caller
+  readonly policy: Policy
   readonly claimKey?: string
 }
 
@@ -64,7 +69,8 @@ export class Starts {
     const { store, settings, messenger } = this.#deps
     const { country, purpose = 'verify', channel = 'sms', idempotencyKey } = request
     const phone = parsePhone(request.to, { field: 'to', ...(country === undefined ? {} : { country }) })
-    const wanted: Wanted = { request, phone, purpose, channel, caller }
+    const policy = await this.#deps.policyOf(caller.service)
+    const wanted: Wanted = { request, phone, purpose, channel, caller, policy }
     if (idempotencyKey === undefined) return this.#start(wanted)
     const claimKey = digest([caller.service, caller.publishable, idempotencyKey])
     return once(store, {
@@ -103,8 +109,17 @@ export class Starts {
     const opening = await this.#open(allowed ? { ...draft, send: planned } : draft, caller)
     const { opened, verification, taken } = opening
     if (!opened) {
-      // It was pending, or another start was first: this one is a resend.
       await giveBack(counters, taken)
+      if (asksForAnother(this.#deps.keys, verification, wanted.request.terms)) {
+        // The code that is pending is not good for what is wanted now. It stays if no other may be sent yet.
+        const { alsoCounted: _, ...who } = caller
+        const limits = rules.send(phone.e164, Math.max(1, verification.sends), who)
+        await giveBack(counters, await takeOrThrow(counters, limits))
+        const ending = await this.#deps.store.cancel(verification.id)
+        if (ending.canceled) await this.#deps.onChange?.(ending.verification)
+        return this.#start(wanted)
+      }
+      // It was pending, or another start was first: this one is a resend.
       return this.#sendAgain(verification, phone, channel, caller, wanted.request)
     }
     if (allowed) {
@@ -150,11 +165,13 @@ export class Starts {
 
   #draft(wanted: Wanted, decision: Decision, testCode?: string): { draft: Draft; code: string } {
     const { settings, rules, clock } = this.#deps
-    const { request, phone, purpose, channel, caller, claimKey } = wanted
+    const { request, phone, purpose, channel, caller, policy, claimKey } = wanted
     const keys = this.#deps.keys.current
     const id = makeId('ver_', clock.now())
+    const terms = readTerms(this.#deps.keys, id, request.terms)
+    if (hasOwnCode(terms) && this.#deps.messenger.hasCodeOwner) throw codeIsTheVendors()
     const fixed = testCode ?? settings.fixedCode({ service: caller.service, purpose })
-    const code = fixed ?? deriveCode(keys, id, settings.codeLength)
+    const code = fixed ?? request.terms?.customCode ?? deriveCode(keys, id, policy.codeLength)
     const draft: Draft = {
       id,
       service: caller.service,
@@ -165,14 +182,15 @@ export class Starts {
       locale: request.locale ?? null,
       status: decision.verdict === 'block' ? 'blocked' : 'pending',
       keyId: keys.id,
-      digest: digestCode(keys, id, code),
+      digest: digestCode(keys, id, code, bindingOf(terms)),
       codeLength: code.length,
-      guessesMax: settings.checksMax,
-      sendsMax: settings.sendsMax,
-      ttlSeconds: purpose === 'second_factor' ? settings.secondFactorTtlSeconds : settings.ttlSeconds,
+      guessesMax: policy.checksMax,
+      sendsMax: policy.sendsMax,
+      ttlSeconds: purpose === 'second_factor' ? settings.secondFactorTtlSeconds : policy.ttlSeconds,
       cooldownSeconds: testCode === undefined ? rules.cooldownSeconds(1) : 0,
       nonce: request.nonce ?? null,
       metadata: request.metadata ?? null,
+      terms,
       decision: [decision.verdict, ...decision.reasons].join(':'),
       ...(claimKey === undefined ? {} : { claimKey }),
     }
@@ -255,6 +273,12 @@ export class Starts {
     const opensAt = tooSoon ? verification.resendAt : verification.expiresAt
     return rateLimited({ ok: false, rule, retryAfterSeconds: waitSeconds(opensAt, clock.now()) })
   }
+}
+
+/** The refusal of a code of one's own where a vendor makes the codes. */
+function codeIsTheVendors(): CountersignError {
+  const detail = 'A provider makes the codes here, so none can be chosen or be good for one payment alone'
+  return new CountersignError('invalid_request', detail, { field: 'customCode' })
 }
 
 /** The refusal of a channel that this number was found not to take. */

@@ -1,6 +1,7 @@
 import type { Channel } from '../messaging/provider.ts'
 import type { PlannedSend, Send } from '../messaging/store.ts'
 import type { Counter, Counters, Refused, Rule, Taken } from '../limits/counters.ts'
+import type { Terms } from './terms.ts'
 import type { Reason, Status, Verification } from './verification.ts'
 
 /** A verification about to be opened. The store adds the times, by its own clock. */
@@ -23,6 +24,7 @@ export type Draft = {
   readonly cooldownSeconds: number
   readonly nonce: string | null
   readonly metadata: Readonly<Record<string, string>> | null
+  readonly terms: Terms | null
   /** What the guard decided, as `allow` or `block:reason,reason`. */
   readonly decision: string
   /** Its first send, recorded in the same atomic step; absent when nothing will be sent. */
@@ -150,7 +152,11 @@ export interface VerifyStore {
   approve(id: string): Promise<{ approved: boolean; verification: Verification }>
   /** Ends a pending verification; `canceled` is false when it had ended before. */
   cancel(id: string): Promise<{ canceled: boolean; verification: Verification }>
+  /** Approves a pending verification on its tenant's word; `accepted` is false when it had ended before. */
+  accept(id: string): Promise<{ accepted: boolean; verification: Verification }>
   find(id: string): Promise<Verification | undefined>
+  /** The one whose id begins so, with its time and enough of its random part that no other does. */
+  findByPrefix(prefix: string): Promise<Verification | undefined>
   /** The newest verification of a number, whatever became of it. */
   latest(service: string, to: string): Promise<Verification | undefined>
   /** The newest approved one. */

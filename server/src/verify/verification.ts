@@ -1,4 +1,5 @@
 import type { Channel } from '../messaging/provider.ts'
+import type { Terms } from './terms.ts'
 
 /** What a verification is for. A code for one purpose is worthless for another. */
 export const PURPOSES = ['verify', 'login', 'signup', 'reset', 'phone_change', 'second_factor'] as const
@@ -39,6 +40,8 @@ export type Verification = {
   readonly decidedAt: number | null
   readonly nonce: string | null
   readonly metadata: Readonly<Record<string, string>> | null
+  /** What its tenant has said of it beyond that; null: nothing. */
+  readonly terms: Terms | null
 }
 
 /** What a final status means for a check that comes after it. */

@@ -3,7 +3,7 @@ import { peekOrThrow } from '../limits/refusal.ts'
 import type { Channel } from '../messaging/provider.ts'
 import { isId } from '../primitives/ids.ts'
 import { parsePhone } from '../primitives/phone.ts'
-import { type Checked, Checks } from './checks.ts'
+import { type Checked, Checks, type Paid } from './checks.ts'
 import { codeOf, ended, mustFind, type VerifyDeps } from './deps.ts'
 import type { Caller } from './rules.ts'
 import { CodeDelivery, type Started } from './code-delivery.ts'
@@ -37,7 +37,7 @@ export class Verifier {
    * the verification stays for a resend), `idempotency_conflict`, `idempotency_in_progress`, `store_unavailable`.
    */
   start(request: StartRequest, caller: Caller = BACKEND): Promise<Started> {
-    return this.#starts.start(request, caller)
+    return this.#told(this.#starts.start(request, caller))
   }
 
   /**
@@ -45,25 +45,25 @@ export class Verifier {
    * (the cool-down, the sends of the verification, or a limit), `delivery_unavailable`.
    */
   resend(id: string, options: { channel?: Channel }, caller: Caller = BACKEND): Promise<Started> {
-    return this.#starts.resend(id, options.channel, caller)
+    return this.#told(this.#starts.resend(id, options.channel, caller))
   }
 
   /**
    * Judges one guess. A wrong or late code is an answer, not an error. Throws `not_found` for an id that never
    * was, and `rate_limited` when the address or the number has used up its guesses.
    */
-  check(id: string, code: string, caller: Caller = BACKEND): Promise<Checked> {
-    return this.#checks.check(id, code, caller)
+  check(id: string, code: string, caller: Caller = BACKEND, paid?: Paid): Promise<Checked> {
+    return this.#checks.check(id, code, caller, paid)
   }
 
   /** Judges a guess for the pending, or else the newest verification of a number and purpose. For backends only. */
   async checkByNumber(
-    request: { to: string; country?: string; code: string; purpose?: Purpose },
+    request: { to: string; country?: string; code: string; purpose?: Purpose; paid?: Paid },
     caller: Caller = BACKEND,
   ): Promise<Checked> {
-    const { to, country, code, purpose = 'verify' } = request
+    const { to, country, code, purpose = 'verify', paid } = request
     const phone = parsePhone(to, { field: 'to', ...(country === undefined ? {} : { country }) })
-    return this.#checks.checkByNumber(phone.e164, purpose, code, caller)
+    return this.#checks.checkByNumber({ to: phone.e164, purpose, code, paid }, caller)
   }
 
   /**
@@ -79,12 +79,31 @@ export class Verifier {
     await mustFind(this.#deps.store, id, caller)
     const { canceled, verification } = await this.#deps.store.cancel(id)
     if (!canceled && verification.status !== 'canceled') throw ended(verification)
+    if (canceled) await this.#deps.onChange?.(verification)
+    return verification
+  }
+
+  /**
+   * Approves a pending verification on its tenant's word: the number was proven in another way. Throws `not_found`, and
+   * `verification_ended` when it had ended before.
+   */
+  async accept(id: string, caller: Caller = BACKEND): Promise<Verification> {
+    await mustFind(this.#deps.store, id, caller)
+    const { accepted, verification } = await this.#deps.store.accept(id)
+    if (!accepted) throw ended(verification)
+    await this.#deps.onChange?.(verification)
     return verification
   }
 
   /** Reads a verification. Throws `not_found`. */
   read(id: string, caller: Caller = BACKEND): Promise<Verification> {
     return mustFind(this.#deps.store, id, caller)
+  }
+
+  /** Finds the verification whose id begins so, with its time and most of its random part; undefined: there is none. */
+  async findByPrefix(prefix: string, caller: Caller = BACKEND): Promise<Verification | undefined> {
+    const found = await this.#deps.store.findByPrefix(prefix)
+    return found?.service === caller.service ? found : undefined
   }
 
   /** Finds a verification of whatever service: for callers that know from its service what it is for. */
@@ -123,6 +142,16 @@ export class Verifier {
       this.#deps.store.budget(e164, this.#deps.rules.wrongChecks),
     ])
     return [...states, { rule: this.#deps.rules.wrongChecks, ...budget }]
+  }
+
+  /** Tells of what was sent before it is answered. */
+  #told(starting: Promise<Started>): Promise<Started> {
+    const { onChange } = this.#deps
+    if (!onChange) return starting
+    return starting.then(async (started) => {
+      if (started.verification.status === 'pending') await onChange(started.verification)
+      return started
+    })
   }
 
   /** The code of a pending verification, derived anew: for the dev preview and tests, never for a client. */

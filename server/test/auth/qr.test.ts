@@ -1,7 +1,8 @@
 import { decodeQR } from 'qr/decode.js'
 import { describe, expect, test } from 'vitest'
 import { qrSvg } from '../../src/auth/qr.ts'
-import { otpauthUrl } from '../../src/auth/totp.ts'
+import { APP } from '../../src/auth/totp.ts'
+import { otpauthUrl } from '../../src/primitives/totp.ts'
 
 const SECRET = 'GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ'
 const SHAPE =
@@ -44,7 +45,7 @@ describe('the QR code', () => {
     ['\u{1f510} Vault', '李雷 \u{1f469}\u{200d}\u{1f680}'],
     ['A service whose name goes on for as long as one may: 100 characters of it', 'x'.repeat(254)],
   ])('of an app for %s and %s is scanned back, on a white page and on a black one', (issuer, account) => {
-    const url = otpauthUrl({ secret: SECRET, issuer, account })
+    const url = otpauthUrl(APP, { secret: SECRET, issuer, account })
     const svg = qrSvg(url, 'QR code')
     expect(scan(svg, 255)).toBe(url)
     expect(scan(svg, 0)).toBe(url)

@@ -92,6 +92,16 @@ export class MemoryVerifyStore implements VerifyStore {
     return { canceled: ended, verification }
   }
 
+  async accept(id: string): Promise<{ accepted: boolean; verification: Verification }> {
+    const row = this.mustFind(id)
+    const accepted = this.mayAccept(row)
+    if (accepted) {
+      row.status = 'approved'
+      row.decidedAt = this.clock.now()
+    }
+    return { accepted, verification: this.view(row) }
+  }
+
   async judge(guess: Guess): Promise<Verdict | undefined> {
     const row = this.rows.get(guess.id)
     if (row?.service !== guess.service) return undefined
@@ -112,6 +122,10 @@ export class MemoryVerifyStore implements VerifyStore {
   async find(id: string): Promise<Verification | undefined> {
     const row = this.rows.get(id)
     return row && this.view(row)
+  }
+
+  async findByPrefix(prefix: string): Promise<Verification | undefined> {
+    return this.newest(({ id }) => id.startsWith(prefix))
   }
 
   async latest(service: string, to: string): Promise<Verification | undefined> {
@@ -171,6 +185,10 @@ export class MemoryVerifyStore implements VerifyStore {
 
   protected mayApprove(row: Row): boolean {
     return row.status === 'pending' || row.status === 'locked'
+  }
+
+  protected mayAccept(row: Row): boolean {
+    return this.statusOf(row) === 'pending'
   }
 
   /** Takes the newest wrong guess out of a number's budget. */

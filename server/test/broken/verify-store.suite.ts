@@ -148,6 +148,56 @@ class EarlyIsFree extends MemoryVerifyStore {
   }
 }
 
+/** Looks whether it may accept, waits, and accepts. */
+class LookThenAccept extends MemoryVerifyStore {
+  override async accept(id: string): Promise<{ accepted: boolean; verification: Verification }> {
+    const row = this.mustFind(id)
+    if (!this.mayAccept(row)) return super.accept(id)
+    await moment()
+    row.status = 'pending'
+    return super.accept(id)
+  }
+}
+
+/** What the tenant says counts, whatever became of the verification. */
+class AcceptsEnded extends MemoryVerifyStore {
+  protected override mayAccept(row: Row): boolean {
+    return row.status !== 'approved'
+  }
+}
+
+/** Does not ask whether there is time. */
+class AcceptsLate extends MemoryVerifyStore {
+  protected override mayAccept(row: Row): boolean {
+    return row.status === 'pending'
+  }
+}
+
+/** Does as if a vendor had said that the guess was right. */
+class AcceptsTheGuess extends MemoryVerifyStore {
+  override accept(id: string): Promise<{ accepted: boolean; verification: Verification }> {
+    const row = this.mustFind(id)
+    if (this.mayAccept(row)) this.giveBack(row.to)
+    return super.accept(id)
+  }
+}
+
+/** Keeps nothing of what the tenant has said. */
+class TermsForgotten extends MemoryVerifyStore {
+  protected override insert(draft: Draft): Verification {
+    return super.insert({ ...draft, terms: null })
+  }
+}
+
+/** Tells it to whoever opens, and not to whoever judges. */
+class TermsNotJudged extends MemoryVerifyStore {
+  protected override decide(...args: Parameters<MemoryVerifyStore['decide']>): Verdict {
+    const verdict = super.decide(...args)
+    if (verdict.reason === 'budget_spent') return verdict
+    return { ...verdict, verification: { ...verdict.verification, terms: null } }
+  }
+}
+
 const STORES: Record<string, new (clock: FakeClock) => MemoryVerifyStore> = {
   right: MemoryVerifyStore,
   'read-then-write': ReadThenWrite,
@@ -167,6 +217,12 @@ const STORES: Record<string, new (clock: FakeClock) => MemoryVerifyStore> = {
   'needs-a-budget': NeedsBudget,
   'never-early': NeverEarly,
   'early-is-free': EarlyIsFree,
+  'look-then-accept': LookThenAccept,
+  'accepts-ended': AcceptsEnded,
+  'accepts-late': AcceptsLate,
+  'accepts-the-guess': AcceptsTheGuess,
+  'terms-forgotten': TermsForgotten,
+  'terms-not-judged': TermsNotJudged,
 }
 
 for (const [name, Store] of Object.entries(STORES)) {

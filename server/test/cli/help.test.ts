@@ -6,14 +6,18 @@ import { countersign, endAll, execute, makeFolder } from './cli.ts'
 
 /** Every command, and the words that its help must explain, each on a line of its own. */
 const COMMANDS: Readonly<Record<string, readonly string[]>> = {
-  '': ['serve', 'migrate', 'move', 'keys', 'doctor', 'send', 'check', 'simulate'],
+  '': ['serve', 'migrate', 'move', 'keys', 'services', 'doctor', 'send', 'check', 'simulate'],
   serve: ['--dev', '--workers'],
   migrate: ['--status'],
   move: ['--from', '--to'],
-  keys: ['create', 'list', 'revoke'],
-  'keys create': ['--publishable', '--origin', '--service'],
+  keys: ['create', 'list', 'revoke', 'webhook-token'],
+  'keys create': ['OF', '--publishable', '--origin', '--service', '--account'],
   'keys list': [],
   'keys revoke': ['ID'],
+  services: ['list', 'show', 'set'],
+  'services list': [],
+  'services show': ['ID'],
+  'services set': ['ID', '--name', '--code-length', '--code-life', '--checks', '--sends'],
   doctor: [],
   send: ['TO', '--country', '--purpose', '--locale'],
   check: ['ID', 'CODE'],
@@ -66,7 +70,9 @@ describe.concurrent('--help', () => {
 
   test('what is not for people is not in it', async () => {
     const { stdout } = await run('--help')
-    expect(stdout).toContain('USAGE countersign serve|migrate|move|keys|doctor|send|check|simulate\n')
+    expect(stdout).toContain(
+      'USAGE countersign serve|migrate|move|keys|services|doctor|send|check|simulate\n',
+    )
     expect(stdout).not.toContain('worker')
   })
 

@@ -79,6 +79,75 @@ describe('keys create', () => {
   })
 })
 
+describe('accounts', () => {
+  /** The two values that a command prints, each after its name. */
+  const printed = (stdout: string) =>
+    /^(Account SID|API Key SID) +(\w+)\n(Auth Token|API Key Secret) +(\w+)\n$/.exec(stdout) ?? []
+  const basic = (user: string, password: string) => ({
+    authorization: `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`,
+    'content-type': 'application/x-www-form-urlencoded',
+  })
+  const v2 = async (path: string, headers: Record<string, string>, form?: Record<string, string>) => {
+    const body = form && new URLSearchParams(form)
+    const answer = await fetch(`${server.url}/v2${path}`, { headers, ...(body && { method: 'POST', body }) })
+    return { status: answer.status, body: (await answer.json()) as Record<string, unknown> }
+  }
+
+  test('--account makes one, and API keys of it; services made with them have keys and settings of their own', async () => {
+    const made = await run('create --account')
+    const [, , account = '', , token = ''] = printed(made.stdout)
+    expect(account).toMatch(/^AC[0-9a-f]{32}$/)
+    expect(token).toMatch(/^[0-9a-f]{32}$/)
+    const [id = ''] = /^key_\w+/.exec(made.stderr) ?? []
+    const [, , sid = '', , secret = ''] = printed((await run(`create --account ${account}`)).stdout)
+    expect(sid).toMatch(/^SK[0-9a-f]{32}$/)
+    const lines = (await run('list')).stdout.split('\n').map((line) => line.split('\t').slice(1).join(' '))
+    expect(lines).toContain(`account ${account} ${account} live`)
+    expect(lines).toContain(`api_key ${sid} ${account} live`)
+
+    const { status, body } = await v2('/Services', basic(sid, secret), { FriendlyName: 'Acme' })
+    const service = String(body['sid'])
+    expect({ status, account: body['account_sid'] }).toEqual({ status: 201, account })
+    const services = async (line: string) => countersign(['services', ...line.split(' ')], { cwd })
+    expect((await services('list')).stdout).toBe(`${service}\t${account}\tAcme\n`)
+    const set = `set ${service} --code-life 300 --checks 3 --sends 2 --code-length 7 --name Bank`
+    const { stdout } = await services(set)
+    expect(stdout).toMatch(/^Name +Bank\nCode length +7\nCode life +300 seconds\nChecks +3\nSends +2$/m)
+    expect((await services(`show ${service}`)).stdout).toBe(stdout)
+    const key = (await create(`--service ${service}`)).token
+    // What this process has read of the service it believes for two seconds.
+    await sleep(2_100)
+    const started = await server.call('/v1/verifications', key, { to: '+14155552672' })
+    expect(started.body).toMatchObject({ checks_left: 3, sends_left: 1 })
+
+    expect((await run(`revoke ${id}`)).code).toBe(0)
+    await sleep(2_100)
+    expect((await v2('/Services', basic(account, token))).status).toBe(401)
+    expect((await v2('/Services', basic(sid, secret))).status).toBe(200)
+    // One whose token was revoked is an account still.
+    expect((await run(`create --account ${account}`)).code).toBe(0)
+  })
+
+  test.for([
+    ['keys create --account AC00000000000000000000000000000009', /^There is no account AC0/],
+    ['keys create AC00000000000000000000000000000009', /^What is AC0+9 for\?/],
+    ['keys create --account --publishable', /^--account stands alone/],
+    ['keys create --service VA00000000000000000000000000000009', /^There is no service VA0/],
+    ['services show VA00000000000000000000000000000009', /^There is no service VA0/],
+    ['services set VA00000000000000000000000000000009', /^What is to be changed\?/],
+    [
+      'services set VA00000000000000000000000000000009 --code-life 601',
+      /^--code-life: .* 30 to 600, or default/,
+    ],
+    ['services set VA00000000000000000000000000000009 --name example.com', /must not hold a link/],
+  ] as const)('`%s` is refused in one line, exit code 1', async ([words, told]) => {
+    const { code, stdout, stderr } = await countersign(words.split(' '), { cwd })
+    expect({ code, stdout }).toEqual({ code: 1, stdout: '' })
+    expect(stderr).toMatch(told)
+    expect(stderr.trimEnd()).not.toContain('\n')
+  })
+})
+
 describe('keys list', () => {
   test('tells id, kind, first characters, service, state and origins, and never a key', async () => {
     const secret = await create('--service shop')

@@ -20,7 +20,16 @@ const ROWS = 20_000
 const FEW = 500
 const CLAIMED = { to: '+14155552672' }
 const CLAIM = { 'idempotency-key': 'a-key-of-a-claim' }
-const TABLES = ['api_keys', 'claims', 'counters', 'guess_budgets', 'messages', 'sends', 'verifications']
+const TABLES = [
+  'api_keys',
+  'claims',
+  'counters',
+  'guess_budgets',
+  'messages',
+  'records',
+  'sends',
+  'verifications',
+]
 
 afterAll(endAll)
 
@@ -229,18 +238,23 @@ function addRows(path: string, rows: number): void {
     verification: db.prepare(
       `INSERT INTO verifications SELECT 'ver_0' || ?1, service, '+1416' || (2000000 + ?1), country, channel, purpose,
          locale, 'approved', key_id, randomblob(32), code_length, guesses, guesses_max, sends, sends_max, created_at,
-         expires_at, resend_at, created_at, 'nonce', metadata, decision
+         expires_at, resend_at, created_at, 'nonce', metadata, decision, '{"amount":"€' || ?1 || '"}'
        FROM verifications WHERE status = 'pending' LIMIT 1`,
     ),
     send: db.prepare(
       `INSERT INTO sends (owner, seq, id, provider, channel, status, at, price, currency)
        VALUES ('ver_0' || ?1, 1, 'snd_' || ?1, 'twilio', 'sms', 'accepted', ?1, '0.0079', 'USD')`,
     ),
+    record: db.prepare(
+      `INSERT INTO records (id, kind, parent, name, body, version, created_at, updated_at, due_at)
+       VALUES ('RK' || ?1, 'rate_limit', 'VA1', 'é' || ?1, '{"a":1}', 2, ?1, ?1 + 1, iif(?1 % 8 = 2, ?1, NULL))`,
+    ),
     counter: db.prepare(`INSERT INTO counters VALUES ('sends:' || ?1, ?2, 99999999999999)`),
   }
   for (let n = 0; n < rows; n++) {
     insert.verification.run(n)
     if (n % 4 === 0) insert.send.run(n)
+    if (n % 4 === 2) insert.record.run(n)
     if (n % 4 === 1) insert.counter.run(n, n % 3 === 0 ? '' : '1795242432314,1795242432300')
   }
   db.exec('COMMIT')

@@ -32,12 +32,16 @@ describe('serve --dev', () => {
     }
     expect((await first.call('/v1/verifications', keys.secret)).status).toBe(200)
     expect((await first.call('/v1/phones/lookup', keys.publishable, { phone: TO })).status).toBe(200)
+    const [, account, token] = /Account SID +(AC\w+).*\n +Auth Token +(\w+)/.exec(first.stdout()) ?? []
+    const authorization = `Basic ${Buffer.from(`${account}:${token}`).toString('base64')}`
+    expect((await first.call('/v2/Services', '', undefined, { authorization })).status).toBe(200)
     const data = join(cwd, 'data')
-    for (const file of ['secret.key', 'dev-keys.json']) {
+    for (const file of ['secret.key', 'dev-keys.json', 'dev-account.json']) {
       expect(statSync(join(data, file)).mode & 0o777, file).toBe(0o600)
     }
     // Nothing else is left behind: no drafts.
     expect(readdirSync(data).filter((file) => !file.startsWith('countersign.db'))).toEqual([
+      'dev-account.json',
       'dev-keys.json',
       'secret.key',
     ])
@@ -71,7 +75,8 @@ describe('serve --dev', () => {
     const [one, other] = servers.map((server) => printedKeys(server.stdout()))
     expect(one).toEqual(other)
     const { stdout } = await countersign(['keys', 'list'], { cwd })
-    expect(stdout.match(/\tlive/g)).toHaveLength(2)
+    // One of each kind, and an account.
+    expect(stdout.match(/\tlive/g)).toHaveLength(3)
     await Promise.all(servers.map((server) => server.stop()))
   })
 

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import type { Draft, Guess, VerifyStore } from '../../src/verify/store.ts'
+import type { Draft, Guess, Verdict, VerifyStore } from '../../src/verify/store.ts'
+import type { Verification } from '../../src/verify/verification.ts'
 import { makeId } from '../../src/primitives/ids.ts'
 import { FakeClock } from '../fake-clock.ts'
 import { planned } from './planned.ts'
@@ -44,9 +45,14 @@ export function draft(clock: FakeClock, changes: Partial<Draft> = {}): Draft {
     cooldownSeconds: 30,
     nonce: null,
     metadata: null,
+    terms: null,
     decision: 'allow',
     ...changes,
   }
+}
+
+function verificationOf(verdict: Verdict): Verification | undefined {
+  return verdict.reason === 'budget_spent' ? undefined : verdict.verification
 }
 
 /** What every verify store decides, races and restart included. */
@@ -354,6 +360,88 @@ export function describeVerifyStore(name: string, make: (clock: FakeClock) => Pr
       expect(await store.budget(to, BUDGET)).toMatchObject({ remaining: 20 })
     })
 
+    test('of 30 who accept one at once one does; it counts as approved from then on, at no guess of the number’s', async () => {
+      const { id, to } = await open()
+      await guess(id)
+      clock.advance(1)
+      const all = await Promise.all(Array.from({ length: 30 }, () => store.accept(id)))
+      expect(all.filter(({ accepted }) => accepted)).toHaveLength(1)
+      expect(new Set(all.map(({ verification }) => verification.status))).toEqual(new Set(['approved']))
+      expect(await store.find(id)).toMatchObject({ status: 'approved', guesses: 1, decidedAt: clock.now() })
+      expect((await store.latestApproved('default', to))?.id).toBe(id)
+      // A guess that was wrong stays so, whoever else says that the number is the right one.
+      expect(await store.budget(to, BUDGET)).toMatchObject({ remaining: 19 })
+      expect(await guess(id, RIGHT)).toMatchObject({ judged: false, reason: 'already_used' })
+      expect((await store.open(draft(clock))).opened).toBe(true)
+    })
+
+    test('what has ended otherwise is not accepted: locked, canceled, failed, blocked, or over by a millisecond', async () => {
+      const to = '+14155552671'
+      const locked = await open({ guessesMax: 1 })
+      await guess(locked.id)
+      const canceled = await open()
+      await store.cancel(canceled.id)
+      const failed = await open()
+      await store.fail(failed.id)
+      const blocked = await open({ status: 'blocked', decision: 'block:premium_rate' })
+      const expired = await open()
+      clock.advance(600)
+      const statuses: string[] = []
+      for (const { id } of [locked, canceled, failed, blocked, expired]) {
+        const { accepted, verification } = await store.accept(id)
+        expect(accepted).toBe(false)
+        expect(await store.find(id)).toEqual(verification)
+        statuses.push(verification.status)
+      }
+      expect(statuses).toEqual(['locked', 'canceled', 'failed', 'blocked', 'expired'])
+      expect(await store.latestApproved('default', to)).toBeUndefined()
+      expect(await store.budget(to, BUDGET)).toMatchObject({ remaining: 19 })
+    })
+
+    test('accept, a guess and cancel at once: exactly one wins', async () => {
+      for (let round = 0; round < 12; round++) {
+        const { id } = await open({ to: `+1415555${1000 + round}` })
+        const ways = [
+          async () => (await store.accept(id)).accepted,
+          async () => (await guess(id, RIGHT)).reason === 'approved',
+          async () => (await store.cancel(id)).canceled,
+        ]
+        // Each comes first in a third of the rounds.
+        const turned = [...ways.slice(round % 3), ...ways.slice(0, round % 3)]
+        const won = await Promise.all(turned.map((way) => way()))
+        expect(won.filter(Boolean)).toHaveLength(1)
+      }
+    })
+
+    test('what its tenant has said of it is kept, and told by every verb', async () => {
+      const terms = { friendlyName: 'Äcme "1"', amount: '€39.99', payee: 'Shop\n', substitutions: { a: 'é' } }
+      const made = await open({ terms })
+      expect(made.terms).toEqual(terms)
+      const found = await store.open(draft(clock))
+      expect(found).toMatchObject({ opened: false, verification: { id: made.id } })
+      clock.advance(30)
+      const told = [
+        found.verification,
+        await store.find(made.id),
+        await store.findByPrefix(made.id.slice(0, 36)),
+        await store.latest('default', made.to),
+        (await store.situation('default', made.to, 'verify')).current,
+        (await store.list({ service: 'default', limit: 1 })).data[0],
+        (await store.resend(made.id, counted())).verification,
+        (await store.resend(made.id, counted())).verification,
+        verificationOf(await guess(made.id)),
+        verificationOf(await guess(made.id, RIGHT)),
+        verificationOf(await guess(made.id, RIGHT)),
+        (await store.cancel(made.id)).verification,
+        (await store.accept(made.id)).verification,
+        await store.latestApproved('default', made.to),
+      ]
+      expect(told.map((one) => one?.terms)).toEqual(told.map(() => terms))
+      store = await fixture.reopen()
+      expect((await store.find(made.id))?.terms).toEqual(terms)
+      expect((await open()).terms).toBeNull()
+    })
+
     test('a guess is right under any secret that is known', async () => {
       const { id } = await open()
       expect(await guess(id, WRONG, { digests: [WRONG, randomBytes(32)] })).toMatchObject({
@@ -427,6 +515,20 @@ export function describeVerifyStore(name: string, make: (clock: FakeClock) => Pr
 
     test('no such verification is undefined, not an error', async () => {
       expect(await store.find('ver_none')).toBeUndefined()
+    })
+
+    test('finds the one whose id begins so, of whatever service, and none of those beside it', async () => {
+      const made = [await open(), await open({ service: 'b' }), await open({ to: '+14155552672' })]
+      for (const one of made) {
+        for (const length of ['ver_'.length + 30, 'ver_'.length + 32, undefined])
+          expect(await store.findByPrefix(one.id.slice(0, length))).toEqual(one)
+        const last = one.id.at(-1) === '0' ? '1' : '0'
+        expect(await store.findByPrefix(one.id.slice(0, -1) + last)).toBeUndefined()
+      }
+      expect(await store.findByPrefix(`ver_${'0'.repeat(30)}`)).toBeUndefined()
+      expect(await store.findByPrefix(`ver_${'f'.repeat(30)}`)).toBeUndefined()
+      clock.advance(600)
+      expect(await store.findByPrefix(made[0]!.id.slice(0, -12))).toMatchObject({ status: 'expired' })
     })
 
     test('lists newest first, by number, by status, page by page', async () => {

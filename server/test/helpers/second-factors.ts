@@ -1,5 +1,6 @@
 import { expect } from 'vitest'
-import { codeOf } from '../../src/auth/totp.ts'
+import { APP } from '../../src/auth/totp.ts'
+import { codeOf } from '../../src/primitives/totp.ts'
 import { login, PASSWORD, post, QUICK, register, type WireTokens } from './people.ts'
 import { type Answer, type Call, phoneOf, startServer, type TestServer } from './server.ts'
 import type { WireProblem } from './wire.ts'
@@ -38,7 +39,7 @@ export function as<T = WireProblem>(
 
 /** The code that an app with this secret shows now; time goes on by a step for the next one. */
 export function appCode(server: TestServer, secret: string): string {
-  return codeOf(secret, Math.floor(server.clock.now() / 30_000))
+  return codeOf(APP, secret, Math.floor(server.clock.now() / 30_000))
 }
 
 /** Turns an app on for a user; resolves with its secret and the backup codes. */

@@ -185,6 +185,12 @@ describe('the channels of Twilio', () => {
     expect(Twiml).not.toContain('Acme')
   })
 
+  test('a call dials what it is to dial once it is answered', async () => {
+    const provider = await make({ voiceFrom: FROM_OK })
+    expect(await provider.send({ ...call, sendDigits: 'ww1928#' }, never)).toMatchObject({ ok: true })
+    expect(one(forms()[0] ?? {}, 'SendDigits')).toBe('ww1928#')
+  })
+
   test('asks of each where to tell what became of it, with the id of the send', async () => {
     for (const [statusCallback, expected] of [
       ['https://a.example/hooks', 'https://a.example/hooks?send=snd_1#rc=5&rp=ct,rt,5xx'],

@@ -1,5 +1,6 @@
 import { expect } from 'vitest'
-import { codeOf } from '../../src/auth/totp.ts'
+import { APP } from '../../src/auth/totp.ts'
+import { codeOf } from '../../src/primitives/totp.ts'
 import type { Answer, ServerProcess } from '../helpers/process.ts'
 import type { Secret } from './dump-search.ts'
 
@@ -71,7 +72,7 @@ export async function liveWithFactors(
     return code
   }
   const appCode = () => {
-    const code = codeOf(appSecret, Math.floor((Date.now() + clockSeconds * 1_000) / 30_000))
+    const code = codeOf(APP, appSecret, Math.floor((Date.now() + clockSeconds * 1_000) / 30_000))
     keep('app code', code)
     return code
   }

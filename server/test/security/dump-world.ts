@@ -3,7 +3,8 @@ import type { Client } from '../../src/auth/deps.ts'
 import { newDevice, packDevices, writeDeviceToken } from '../../src/auth/devices.ts'
 import { writeRefreshToken } from '../../src/auth/refresh-tokens.ts'
 import { NO_FACTORS, packFactors } from '../../src/auth/second-factors.ts'
-import { codeOf, newSecret } from '../../src/auth/totp.ts'
+import { APP } from '../../src/auth/totp.ts'
+import { codeOf, newSecret } from '../../src/primitives/totp.ts'
 import { readConfig } from '../../src/config.ts'
 import type { App } from '../../src/http/app.ts'
 import { compose, type Countersign } from '../../src/main.ts'
@@ -116,7 +117,7 @@ export function secretsOf({ people, known, codes, apiKey }: World): Secret[] {
 
 /** The code that an app shows so many steps from now. */
 export function appCode(clock: FakeClock, secret: string, later = 0): string {
-  return codeOf(secret, Math.floor(clock.now() / 30_000) + later)
+  return codeOf(APP, secret, Math.floor(clock.now() / 30_000) + later)
 }
 
 /** Where the n-th person is. */

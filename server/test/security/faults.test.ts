@@ -6,6 +6,7 @@ import { Worker } from 'node:worker_threads'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, afterEach, describe, expect, test } from 'vitest'
 import type { Clock } from '../../src/primitives/clock.ts'
+import { SqliteAttempts } from '../../src/stores/sqlite/attempts.ts'
 import { SqliteAuth } from '../../src/stores/sqlite/auth.ts'
 import { SqliteCounters } from '../../src/stores/sqlite/counters.ts'
 import { SqliteDatabase } from '../../src/stores/sqlite/database.ts'
@@ -13,6 +14,7 @@ import { SqliteKeys } from '../../src/stores/sqlite/keys.ts'
 import { SqliteMessaging } from '../../src/stores/sqlite/messaging.ts'
 import { migrate } from '../../src/stores/sqlite/migrations.ts'
 import type { Store } from '../../src/stores/store.ts'
+import { SqliteRecords } from '../../src/stores/sqlite/records.ts'
 import { SqliteTallies } from '../../src/stores/sqlite/tallies.ts'
 import { SqliteVerifications } from '../../src/stores/sqlite/verifications.ts'
 import { FakeClock } from '../fake-clock.ts'
@@ -178,11 +180,13 @@ describe('a store that takes no writes, in one process', () => {
     const store: Store = {
       clock,
       verifications: new SqliteVerifications(db, clock),
+      attempts: new SqliteAttempts(db, clock),
       messaging: new SqliteMessaging(db, clock),
       counters: new SqliteCounters(db, clock),
       keys: new SqliteKeys(db),
       tallies: new SqliteTallies(db, clock),
       auth: new SqliteAuth(db, clock),
+      records: new SqliteRecords(db, clock),
       sweep: async () => 0,
       ping: () => db.write(() => {}),
       close: async () => db.close(),

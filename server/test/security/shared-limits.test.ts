@@ -339,6 +339,7 @@ function openMany(fleet: Fleet, count: number): Promise<string[]> {
         cooldownSeconds: 30,
         nonce: null,
         metadata: null,
+        terms: null,
         decision: 'allow',
       })
     }

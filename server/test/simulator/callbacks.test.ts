@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net'
 import Sdk from 'twilio'
 import { describe, expect, test, vi } from 'vitest'
 import { makeTwilioReceipts } from '../../src/providers/twilio-receipts.ts'
-import { signatureOf } from '../../src/simulator/signature.ts'
+import { signatureOf } from '../../src/primitives/twilio-signature.ts'
 import type { SettingsChange } from '../../src/simulator/settings.ts'
 import { FROM, simulate, startApp, TO, type Fields } from './simulation.ts'
 

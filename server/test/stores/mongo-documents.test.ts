@@ -61,7 +61,7 @@ describeWith('mongodb', 'what MongoDB keeps', () => {
 
   test('R12: TTL indexes lie over all that has an end, and nothing waits for them', async () => {
     const verify = ['verifications', 'messages', 'counters', 'guess_budgets', 'claims', 'receipts', 'tallies']
-    for (const name of [...verify, 'tickets', 'auth_events', 'phone_locks']) {
+    for (const name of [...verify, 'tickets', 'auth_events', 'phone_locks', 'records']) {
       const indexes = await db.collection(name).indexes()
       const expiry = indexes.find(({ key }) => 'purge_at' in key)
       expect(expiry, name).toMatchObject({ key: { purge_at: 1 }, expireAfterSeconds: 0 })
@@ -127,15 +127,15 @@ describeWith('mongodb', 'what MongoDB keeps', () => {
     test('an older binary refuses a newer schema and leaves it alone; looking at it does not', async () => {
       await db.collection<Meta>('meta').updateOne({ _id: 'schema' }, { $set: { version: 99 } })
       await expect(openMongo({ url: database.url, retentionDays: 30, clock })).rejects.toThrow(
-        'the database has schema 99, made by a newer version; this one knows 1',
+        'the database has schema 99, made by a newer version; this one knows 2',
       )
-      expect(await mongoSchema(database.url)).toEqual({ current: 99, known: 1 })
+      expect(await mongoSchema(database.url)).toEqual({ current: 99, known: 2 })
       expect(await db.collection<Meta>('meta').findOne({ _id: 'lock' })).toBeNull()
     })
 
     test('looking at an empty database makes nothing', async () => {
       const empty = await freshMongo()
-      expect(await mongoSchema(empty.url)).toEqual({ current: 0, known: 1 })
+      expect(await mongoSchema(empty.url)).toEqual({ current: 0, known: 2 })
       const other = await new MongoClient(empty.url).connect()
       expect(await other.db().listCollections().toArray()).toEqual([])
       await other.close()
@@ -145,14 +145,14 @@ describeWith('mongodb', 'what MongoDB keeps', () => {
     test('ten that migrate at once all succeed, and one whose process died is finished by the next', async () => {
       const empty = await freshMongo()
       const all = await Promise.all(Array.from({ length: 10 }, () => migrateMongo(empty.url)))
-      expect(all.every(({ to }) => to === 1)).toBe(true)
-      expect(await migrateMongo(empty.url)).toEqual({ from: 1, to: 1 })
+      expect(all.every(({ to }) => to === 2)).toBe(true)
+      expect(await migrateMongo(empty.url)).toEqual({ from: 2, to: 2 })
       const meta = client.db(new URL(empty.url).pathname.slice(1)).collection<Meta>('meta')
       expect(await meta.countDocuments()).toBe(1)
       // It had made its indexes and held the lock, and its lease has run out.
       await meta.deleteOne({ _id: 'schema' })
       await meta.insertOne({ _id: 'lock', owner: 'dead', until: Date.now() - 1 })
-      expect(await migrateMongo(empty.url)).toEqual({ from: 0, to: 1 })
+      expect(await migrateMongo(empty.url)).toEqual({ from: 0, to: 2 })
       await empty.drop()
     })
   })

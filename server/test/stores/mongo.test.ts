@@ -1,11 +1,14 @@
 import { MongoClient } from 'mongodb'
 import { afterAll, beforeAll } from 'vitest'
 import { openMongo } from '../../src/stores/mongo/store.ts'
+import { describeAttempts } from '../conformance/attempts.ts'
 import { describeAuthStore } from '../conformance/auth-store.ts'
 import { RETENTION } from '../conformance/auth/world.ts'
 import { describeCounters } from '../conformance/counters.ts'
+import { describeKeyStore } from '../conformance/key-store.ts'
 import { describeMessagingStore } from '../conformance/messaging-store.ts'
 import { describeReceipts } from '../conformance/receipts.ts'
+import { describeRecords } from '../conformance/records.ts'
 import { describeTallies } from '../conformance/tallies.ts'
 import { describeVerifyStore } from '../conformance/verify-store.ts'
 import type { FakeClock } from '../fake-clock.ts'
@@ -48,20 +51,37 @@ describeWith('mongodb', 'mongodb', () => {
 
   describeMessagingStore('mongodb', openEmpty)
 
+  describeAttempts('mongodb', openEmpty)
+
   describeReceipts('mongodb', openEmpty)
 
   describeTallies('mongodb', openEmpty)
 
-  describeAuthStore('mongodb', async (clock) => {
+  const openTwice = async (clock: FakeClock) => {
     const [store, other] = [await openEmpty(clock), await open(clock)]
     return {
-      auth: store.auth,
-      other: other.auth,
+      store,
+      other,
       sweep: () => store.sweep(),
       close: async () => {
         await Promise.all([store.close(), other.close()])
       },
     }
+  }
+
+  describeAuthStore('mongodb', async (clock) => {
+    const { store, other, ...rest } = await openTwice(clock)
+    return { auth: store.auth, other: other.auth, ...rest }
+  })
+
+  describeRecords('mongodb', async (clock) => {
+    const { store, other, ...rest } = await openTwice(clock)
+    return { records: store.records, other: other.records, ...rest }
+  })
+
+  describeKeyStore('mongodb', async (clock) => {
+    const { store, other, ...rest } = await openTwice(clock)
+    return { keys: store.keys, other: other.keys, ...rest }
   })
 
   describeCounters('mongodb', async (clock) => {

@@ -1,19 +1,22 @@
 import postgres from 'postgres'
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
 import { openPostgres } from '../../src/stores/postgres/store.ts'
+import { describeAttempts } from '../conformance/attempts.ts'
 import { describeAuthStore } from '../conformance/auth-store.ts'
 import { RETENTION } from '../conformance/auth/world.ts'
 import { describeChargedOpening } from '../conformance/charged-opening.ts'
 import { describeCounters } from '../conformance/counters.ts'
+import { describeKeyStore } from '../conformance/key-store.ts'
 import { describeMessagingStore } from '../conformance/messaging-store.ts'
 import { describeReceipts } from '../conformance/receipts.ts'
+import { describeRecords } from '../conformance/records.ts'
 import { describeTallies } from '../conformance/tallies.ts'
 import { describeVerifyStore } from '../conformance/verify-store.ts'
 import { FakeClock } from '../fake-clock.ts'
 import { phoneOf, startServer } from '../helpers/server.ts'
 import { emptyPostgres } from '../helpers/data/postgres.ts'
 import { describeWith, type Fresh, freshPostgres } from '../helpers/services.ts'
-import { fill } from './transfer-contents.ts'
+import { ACCOUNT, fill } from './transfer-contents.ts'
 
 describeWith('postgres', 'postgres', () => {
   let database: Fresh
@@ -37,6 +40,12 @@ describeWith('postgres', 'postgres', () => {
   for (const prepare of [true, false]) {
     const name = prepare ? 'postgres' : 'postgres without prepared statements'
     describeMessagingStore(name, async (clock) => {
+      const store = await open(clock, prepare)
+      await empty()
+      return store
+    })
+
+    describeAttempts(name, async (clock) => {
       const store = await open(clock, prepare)
       await empty()
       return store
@@ -82,20 +91,35 @@ describeWith('postgres', 'postgres', () => {
       return { counters: store.counters, close: () => store.close() }
     })
 
-    describeAuthStore(name, async (clock) => {
-      const stores = [await open(clock, prepare), await open(clock, prepare)] as const
+    const openTwice = async (clock: FakeClock) => {
+      const [store, other] = [await open(clock, prepare), await open(clock, prepare)]
       await empty()
       return {
-        auth: stores[0].auth,
-        other: stores[1].auth,
+        store,
+        other,
         sweep: async () => {
           await endSweep()
-          return stores[0].sweep()
+          return store.sweep()
         },
         close: async () => {
-          await Promise.all(stores.map((store) => store.close()))
+          await Promise.all([store.close(), other.close()])
         },
       }
+    }
+
+    describeAuthStore(name, async (clock) => {
+      const { store, other, ...rest } = await openTwice(clock)
+      return { auth: store.auth, other: other.auth, ...rest }
+    })
+
+    describeRecords(name, async (clock) => {
+      const { store, other, ...rest } = await openTwice(clock)
+      return { records: store.records, other: other.records, ...rest }
+    })
+
+    describeKeyStore(name, async (clock) => {
+      const { store, other, ...rest } = await openTwice(clock)
+      return { keys: store.keys, other: other.keys, ...rest }
     })
   }
 
@@ -106,7 +130,7 @@ describeWith('postgres', 'postgres', () => {
     const store = await openPostgres({ url: german.url, poolSize: 2, prepare: true, ...RETENTION, clock })
     onTestFinished(() => store.close())
     const sql = postgres(german.url, { max: 1, onnotice: () => {} })
-    for (const table of ['verifications', 'messages', 'users', 'auth_events'])
+    for (const table of ['verifications', 'messages', 'users', 'auth_events', 'records'])
       await sql.unsafe(`ALTER TABLE countersign.${table} ALTER id TYPE text COLLATE "de-x-icu"`)
     await sql.end()
     await fill(store, clock)
@@ -114,11 +138,20 @@ describeWith('postgres', 'postgres', () => {
     const lists = {
       verifications: await store.verifications.list({ service: 'default', limit }),
       messages: await store.messaging.messages({ service: 'default', limit }),
+      attempts: await store.attempts.list({ services: ['default'], limit }),
       users: await store.auth.users({ limit }),
       events: await store.auth.events({ limit }),
+      records: await store.records.list({ kind: 'service', parent: ACCOUNT, limit }),
     }
     const counts = Object.entries(lists).map(([name, { data }]) => [name, data.length])
-    expect(Object.fromEntries(counts)).toEqual({ verifications: 11, messages: 5, users: 5, events: 18 })
+    expect(Object.fromEntries(counts)).toEqual({
+      verifications: 11,
+      messages: 5,
+      attempts: 9,
+      users: 5,
+      events: 18,
+      records: 1,
+    })
   })
 
   test('half of a surrogate pair, which Postgres reads in no JSON, is kept as U+FFFD', async () => {

@@ -1,6 +1,8 @@
 import type { Counter } from '../../src/limits/counters.ts'
 import type { SendOutcome } from '../../src/messaging/store.ts'
 import { makeId } from '../../src/primitives/ids.ts'
+import type { NewRecord } from '../../src/services/records.ts'
+import { makeSid } from '../../src/services/sids.ts'
 import type { Store } from '../../src/stores/store.ts'
 import type { Draft } from '../../src/verify/store.ts'
 import { AuthWorld } from '../conformance/auth/world.ts'
@@ -62,7 +64,15 @@ export type Made = {
   /** A send that was delivered, by its ref, one whose answer was lost, and one that a receipt waits for. */
   readonly told: { readonly ref: string; readonly lost: string; readonly early: string }
   readonly people: People
+  readonly kept: Kept
 }
+
+/** What a tenant keeps, by its ids: a service, a limit of it and what that is made of, and two that have their time. */
+export type Kept = Readonly<Record<'service' | 'limit' | 'bucket' | 'event' | 'challenge', string>>
+
+/** The account of the service, and the name of its limit. */
+export const ACCOUNT = `AC${'0'.repeat(31)}1`
+export const LIMIT = 'é "x"'
 
 /** Who signs in, and with what. */
 export type People = {
@@ -123,8 +133,9 @@ export async function fill(store: Store, clock: FakeClock): Promise<Made> {
   }
 
   const metadata = { note: 'é "x"\n' }
+  const terms = { friendlyName: 'é "x"', amount: '€1', payee: 'Acme' }
   const settled = planned()
-  const guessed = { send: settled, metadata, nonce: 'n', locale: 'pt-BR', service: 'default' } as const
+  const guessed = { send: settled, metadata, terms, nonce: 'n', locale: 'pt-BR', service: 'default' } as const
   await messaging.settleSend({ owner: await open('guessed', guessed), id: settled.id, fence: 1 }, ACCEPTED)
   await guess(store, ids.guessed)
   await guess(store, ids.guessed)
@@ -206,7 +217,28 @@ export async function fill(store: Store, clock: FakeClock): Promise<Made> {
   for (let n = 0; n < 3; n++) await store.counters.take([FIVE])
   const given = await store.counters.take([FIVE, GIVEN])
   if (given.ok) await store.counters.give(given)
-  return { ids, messages, keys, left, told, people }
+  return { ids, messages, keys, left, told, people, kept: await fillRecords(store, clock) }
+}
+
+/** What a tenant keeps: of every form, and one that was changed. */
+async function fillRecords({ records }: Store, clock: FakeClock): Promise<Kept> {
+  const insert = async (
+    letters: string,
+    record: Omit<NewRecord, 'id' | 'body' | 'name'> & { name?: string },
+  ) => {
+    clock.advanceMs(3)
+    const id = makeSid(letters, clock.now())
+    await records.insert({ name: null, body: '{"a":"é \\"x\\"\\n"}', ...record, id })
+    return id
+  }
+  const service = await insert('VA', { kind: 'service', parent: ACCOUNT })
+  const limit = await insert('RK', { kind: 'rate_limit', parent: service, name: LIMIT })
+  const bucket = await insert('BL', { kind: 'bucket', parent: limit })
+  clock.advance(1)
+  await records.change(bucket, 1, { body: '{"max":2}' })
+  const event = await insert('EV', { kind: 'event', parent: service, dueInSeconds: 60 })
+  const challenge = await insert('YC', { kind: 'challenge', parent: service, ttlSeconds: 300 })
+  return { service, limit, bucket, event, challenge }
 }
 
 /** What people do on a store, by the helpers of the conformance suite. */
@@ -252,7 +284,7 @@ async function fillPeople(world: AuthWorld): Promise<People> {
 }
 
 /** All that a server tells of what it keeps. */
-export async function picture(store: Store, { ids, messages, keys, people }: Made) {
+export async function picture(store: Store, { ids, messages, keys, people, kept }: Made) {
   const { verifications, messaging } = store
   const sends = []
   for (const owner of [...Object.values(ids), ...messages]) sends.push(await messaging.sendsOf(owner))
@@ -261,12 +293,17 @@ export async function picture(store: Store, { ids, messages, keys, people }: Mad
   const signIns = []
   for (const { id } of [people.ann, people.bob, people.cee, people.dan, people.fay])
     signIns.push(await store.auth.account({ id }), await store.auth.sessionsOf(id))
+  const records = await Promise.all(Object.values(kept).map((id) => store.records.find(id)))
   const page = await messaging.messages({ service: 'default', limit: 3 })
   const cursor = page.nextCursor ?? ''
   return {
     sends,
     budgets,
     signIns,
+    records,
+    named: await store.records.findNamed('rate_limit', kept.service, LIMIT),
+    services: await store.records.list({ kind: 'service', parent: ACCOUNT, limit: 3 }),
+    attempts: await store.attempts.list({ services: ['default', 'other'], limit: 100 }),
     users: await store.auth.users({ limit: 100 }),
     events: await store.auth.events({ limit: 100 }),
     verifications: await verifications.list({ service: 'default', limit: 100 }),

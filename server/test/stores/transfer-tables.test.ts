@@ -32,6 +32,7 @@ const DERIVED: Readonly<Record<string, readonly string[]>> = {
   users: ['email_slot', 'pending_events', 'pending_tickets', 'phone_slot', 'session_log', 'undone'],
   tickets: ['purge_at'],
   auth_events: ['purge_at'],
+  records: ['purge_at', 'slot'],
 }
 /** Columns that MongoDB keeps elsewhere: in `purge_at`, or as the place of a send in its owner. */
 const ELSEWHERE: Readonly<Record<string, readonly string[]>> = {

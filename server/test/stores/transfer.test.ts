@@ -9,11 +9,13 @@ import { FakeClock } from '../fake-clock.ts'
 import { endAll } from '../helpers/scratch.ts'
 import { describeWith } from '../helpers/services.ts'
 import {
+  ACCOUNT,
   fill,
   FIVE,
   GIVEN,
   guess,
   LIFE,
+  LIMIT,
   type Made,
   picture,
   planned,
@@ -25,6 +27,8 @@ import { type Kind, makePlace, type Place, rowsOf } from './transfer-places.ts'
 
 /** Users, sessions, tickets and events that a store is filled with. */
 const PEOPLE = [5, 6, 3, 18]
+/** What tenants keep. */
+const RECORDS = 5
 const KINDS: readonly Kind[] = ['sqlite', 'postgres', 'mongodb']
 
 afterAll(endAll)
@@ -73,7 +77,18 @@ function describePair(from: Kind, to: Kind): void {
     const rows = await rowsOf(source)
     // A guess that was right leaves an empty budget in MongoDB.
     const budgets = from === 'mongodb' ? 5 : 4
-    expect(Object.values(rows).map((all) => all.length)).toEqual([2, 12, 5, 14, 2, budgets, 2, 4, ...PEOPLE])
+    expect(Object.values(rows).map((all) => all.length)).toEqual([
+      2,
+      12,
+      5,
+      14,
+      2,
+      budgets,
+      2,
+      4,
+      ...PEOPLE,
+      RECORDS,
+    ])
     expect(await rowsOf(target)).toEqual(rows)
     const back = await makePlace(from)
     await moved(target, back)
@@ -217,12 +232,46 @@ function describePair(from: Kind, to: Kind): void {
     expect(await auth.sessionsOf(ann.id)).toEqual([])
   })
 
+  test('what tenants keep goes on where it was: names, versions, what is due, and what belongs to what', async () => {
+    const { records } = store
+    const { service, limit, bucket, event, challenge } = made.kept
+    const again = { id: `RK${'f'.repeat(32)}`, kind: 'rate_limit', body: '{}', name: LIMIT } as const
+    expect(await records.insert({ ...again, parent: service })).toMatchObject({
+      isTaken: true,
+      record: { id: limit },
+    })
+    expect(await records.insert({ ...again, parent: ACCOUNT })).toMatchObject({ isTaken: false })
+    expect(await records.change(bucket, 1, { body: '{}' })).toBeUndefined()
+    expect(await records.change(bucket, 2, { body: '{}' })).toMatchObject({ version: 3 })
+    expect(await records.takeDue('event', 15, 5)).toEqual([])
+    clock.advance(60)
+    expect(await records.takeDue('event', 15, 5)).toMatchObject([{ id: event }])
+    expect(await records.remove(service)).toBe(true)
+    for (const id of [service, limit, bucket, event, challenge])
+      expect(await records.find(id)).toBeUndefined()
+    expect(await records.find(again.id)).toBeDefined()
+  })
+
   test('sweep deletes in its time what was moved', async () => {
     clock.advance(31 * 86_400)
     await store.sweep()
     await store.close()
     const rows = await rowsOf(target)
-    expect(Object.values(rows).map((all) => all.length)).toEqual([2, 0, 0, 0, 0, 0, 0, 0, 5, 0, 0, 0])
+    expect(Object.values(rows).map((all) => all.length)).toEqual([
+      2,
+      0,
+      0,
+      0,
+      0,
+      0,
+      0,
+      0,
+      5,
+      0,
+      0,
+      0,
+      RECORDS - 1,
+    ])
   })
 }
 
@@ -307,7 +356,7 @@ describeWith('mongodb', 'moving out of and into MongoDB', () => {
     const [source, target] = way === 'into' ? [file, mongo] : [mongo, file]
     await filled(source)
     const { rows } = await moved(source, target, { afterEachPage: expire })
-    expect(rows).toBe(way === 'into' ? 77 : 78)
+    expect(rows).toBe(way === 'into' ? 77 + RECORDS : 78 + RECORDS)
     // And then again.
     for (const name of [
       'verifications',
@@ -319,9 +368,11 @@ describeWith('mongodb', 'moving out of and into MongoDB', () => {
       'tallies',
       'tickets',
       'auth_events',
+      'records',
     ])
       expect(await hasExpiry(name), name).toBe(true)
-    expect(await expire()).toBe(way === 'into' ? 50 : 51)
+    // Of what tenants keep one has an end.
+    expect(await expire()).toBe(way === 'into' ? 51 : 52)
   })
 
   test('a database that is refused, or whose move was cut off, is as safe as before', async () => {

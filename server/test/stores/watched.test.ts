@@ -59,14 +59,21 @@ describe('of a store that is watched', () => {
       seen.push(`${part} ${verb}`)
       return () => {}
     })
-    const verbs = ({ constructor }: object) =>
-      Object.getOwnPropertyNames(constructor.prototype).filter((name) => name !== 'constructor')
-    const { verifications, messaging, counters, keys, tallies, auth } = store
+    /** The verbs of a port's class and of what it extends. */
+    const verbs = (port: object): string[] => {
+      const prototype = Object.getPrototypeOf(port) as object
+      if (prototype === Object.prototype) return []
+      const own = Object.getOwnPropertyNames(prototype).filter((name) => name !== 'constructor')
+      return [...own, ...verbs(prototype)]
+    }
+    const { verifications, messaging, counters, keys, tallies, auth, records, attempts } = store
     expect(seen.sort()).toEqual(
       [
         ...[verifications, messaging, counters, tallies].flatMap(verbs),
         ...verbs(keys).map((verb) => `keys.${verb}`),
         ...verbs(auth).map((verb) => `auth.${verb}`),
+        ...verbs(records).map((verb) => `records.${verb}`),
+        ...verbs(attempts).map((verb) => `attempts.${verb}`),
         'sweep',
       ]
         .map((verb) => `store ${verb}`)

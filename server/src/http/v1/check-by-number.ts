@@ -1,7 +1,7 @@
 import { Type } from 'typebox'
-import { callerOf } from '../access.ts'
+import { callerFor } from '../access.ts'
 import type { App } from '../app.ts'
-import { Code, Country, problems, PurposeWord, To } from '../schemas.ts'
+import { Code, Country, problems, PurposeWord, ServiceName, To } from '../schemas.ts'
 import type { Services } from '../services.ts'
 import { answerCheck } from './check-verification.ts'
 
@@ -14,6 +14,7 @@ const schema = {
       country: Type.Optional(Country),
       code: Code,
       purpose: Type.Optional(PurposeWord),
+      service: Type.Optional(ServiceName),
     },
     { additionalProperties: false },
   ),
@@ -26,8 +27,9 @@ const schema = {
 /** `POST /v1/checks`: needs a secret key, because a number can be guessed and an id cannot. */
 export function checkByNumber(app: App, services: Services): void {
   app.post('/v1/checks', { schema, config: { access: 'secret' } }, async (request) => {
-    const caller = callerOf(request)
-    const checked = await services.verifier.checkByNumber(request.body, caller)
+    const { service, ...check } = request.body
+    const caller = await callerFor(services, request, service)
+    const checked = await services.verifier.checkByNumber(check, caller)
     return answerCheck(services, request, caller, checked)
   })
 }

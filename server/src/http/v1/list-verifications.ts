@@ -1,7 +1,16 @@
 import { Type } from 'typebox'
-import { callerOf } from '../access.ts'
+import { callerFor } from '../access.ts'
 import type { App } from '../app.ts'
-import { Cursor, PageLimit, pageLimit, problems, StatusWord, To, verificationView } from '../schemas.ts'
+import {
+  Cursor,
+  PageLimit,
+  pageLimit,
+  problems,
+  ServiceName,
+  StatusWord,
+  To,
+  verificationView,
+} from '../schemas.ts'
 import type { Services } from '../services.ts'
 
 const schema = {
@@ -11,6 +20,7 @@ const schema = {
     {
       to: Type.Optional(To),
       status: Type.Optional(StatusWord),
+      service: Type.Optional(ServiceName),
       limit: Type.Optional(PageLimit),
       cursor: Type.Optional(Cursor),
     },
@@ -32,10 +42,11 @@ const schema = {
 /** `GET /v1/verifications`. */
 export function listVerifications(app: App, services: Services): void {
   app.get('/v1/verifications', { schema, config: { access: 'secret' } }, async (request) => {
-    const { limit, to, ...rest } = request.query
+    const { limit, to, service, ...rest } = request.query
+    const caller = await callerFor(services, request, service)
     // A plus sign that was not encoded arrives as a space.
     const filter = to === undefined ? rest : { ...rest, to: to.replace(/^ /, '+') }
-    const page = await services.verifier.list({ ...filter, limit: pageLimit(limit) }, callerOf(request))
+    const page = await services.verifier.list({ ...filter, limit: pageLimit(limit) }, caller)
     const data = await Promise.all(
       page.data.map(async (found) => verificationView(found, await services.messenger.sendsOf(found.id))),
     )

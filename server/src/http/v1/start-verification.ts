@@ -1,7 +1,7 @@
 import { Type } from 'typebox'
 import { maskPhone } from '../../primitives/phone.ts'
 import type { Started } from '../../verify/code-delivery.ts'
-import { callerOf } from '../access.ts'
+import { callerFor } from '../access.ts'
 import type { App } from '../app.ts'
 import {
   ChannelWord,
@@ -12,6 +12,7 @@ import {
   Nonce,
   problems,
   PurposeWord,
+  ServiceName,
   To,
   verificationView,
 } from '../schemas.ts'
@@ -27,6 +28,7 @@ const Body = Type.Object(
     ip: Type.Optional(Ip),
     nonce: Type.Optional(Nonce),
     metadata: Type.Optional(Metadata),
+    service: Type.Optional(ServiceName),
   },
   { additionalProperties: false },
 )
@@ -46,8 +48,8 @@ const schema = {
 /** `POST /v1/verifications`. Limits: the number's, its cool-down, and the end user's address (`verify/rules.ts`). */
 export function startVerification(app: App, services: Services): void {
   app.post('/v1/verifications', { schema, config: { access: 'any' } }, async (request, reply) => {
-    const { ip, ...start } = request.body
-    const caller = callerOf(request, ip)
+    const { ip, service, ...start } = request.body
+    const caller = await callerFor(services, request, service, ip)
     const idempotencyKey = request.headers['idempotency-key']
     const started = await services.verifier.start(
       { ...start, ...(idempotencyKey === undefined ? {} : { idempotencyKey }) },

@@ -12,6 +12,7 @@ const COLLECTIONS = [
   'tickets',
   'auth_events',
   'phone_locks',
+  'records',
 ]
 
 /**

@@ -45,6 +45,15 @@ const MIGRATIONS: readonly ((db: Db) => Promise<void>)[] = [
     await db.collection('auth_events').createIndex({ type: 1, _id: -1 })
     await createExpiry(db)
   },
+  // What tenants keep here: their services, and what belongs to these.
+  async (db) => {
+    const records = db.collection('records')
+    // A name of its own: not every server that speaks MongoDB's protocol keeps equal ones of two collections apart.
+    await records.createIndex({ slot: 1 }, { unique: true, name: 'record_slot_1' })
+    await records.createIndex({ parent: 1, kind: 1, _id: -1 })
+    await records.createIndex({ kind: 1, due_at: 1 })
+    await createExpiry(db)
+  },
 ]
 
 /** The schema this binary was written for. */

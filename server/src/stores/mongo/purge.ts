@@ -49,6 +49,7 @@ export class MongoPurge {
       await this.#drain('auth_events', { _id: { $lt: `evt_${oldestEvent}` } }),
       await this.#endSessions(now),
       await this.#drain('phone_locks', isPast),
+      await this.#drain('records', isPast),
     ]
     return deleted.reduce((sum, count) => sum + count, 0)
   }

@@ -1,5 +1,6 @@
 import { type Clock, SyncedClock } from '../../primitives/clock.ts'
 import type { Retention, Store } from '../store.ts'
+import { MongoAttempts } from './attempts.ts'
 import { MongoAuth } from './auth.ts'
 import { MongoCounters } from './counters.ts'
 import { MongoDatabase } from './database.ts'
@@ -7,6 +8,7 @@ import { MongoKeys } from './keys.ts'
 import { MongoMessaging } from './messaging.ts'
 import { prepareMongo } from './migrations.ts'
 import { MongoPurge } from './purge.ts'
+import { MongoRecords } from './records.ts'
 import { MongoTallies } from './tallies.ts'
 import { MongoVerifications } from './verifications.ts'
 
@@ -30,11 +32,13 @@ export async function openMongo(
     return {
       clock,
       verifications: new MongoVerifications(db, clock, options.retentionDays),
+      attempts: new MongoAttempts(db, clock),
       messaging: new MongoMessaging(db, clock, options.retentionDays),
       counters: new MongoCounters(db, clock),
       keys: new MongoKeys(db),
       tallies: new MongoTallies(db, clock),
       auth: new MongoAuth(db, clock, options),
+      records: new MongoRecords(db, clock),
       sweep: () => purge.sweep(),
       ping: () => db.ping(clock.now()),
       close: async () => {

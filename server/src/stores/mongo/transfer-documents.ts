@@ -1,6 +1,7 @@
 import { Binary, type Document } from 'mongodb'
 import { type ColumnKind, type Table, toTransferRow, type TransferRow } from '../transfer.ts'
 import type { Retention } from '../store.ts'
+import { recordSlot } from './records.ts'
 import type { SendDocument } from './sends.ts'
 import { slots, type UserDocument } from './user-documents.ts'
 import { slotOf } from './verification-documents.ts'
@@ -49,6 +50,12 @@ export function toDocument(table: Table, row: TransferRow, retention: Retention)
       return { _id, [key]: id, ...columns, purge_at: new Date(at('expires_at')) }
     case 'auth_events':
       return { _id, ...columns, purge_at: untilOf(at('at'), eventRetentionDays) }
+    case 'records': {
+      const expiresAt = row['expires_at'] ?? null
+      const [id = '', kind = '', parent = ''] = [_id, row['kind'], row['parent']].map(String)
+      const slot = recordSlot({ id, kind, parent, name: textOf(row['name']) })
+      return { _id, ...columns, slot, purge_at: expiresAt === null ? null : new Date(Number(expiresAt)) }
+    }
     case 'claims':
       // Of the verifications that are moved in, none has the key of a claim, so none is too old for this one.
       return { _id, ...columns, made_at: 0, purge_at: new Date(at('expires_at')) }

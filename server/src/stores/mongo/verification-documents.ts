@@ -33,6 +33,8 @@ export type VerificationDocument = {
   guessed_at: number | null
   nonce: string | null
   metadata: string | null
+  /** Those from before there were terms have none. */
+  terms?: string | null
   decision: string
   /**
    * While it is pending, what there may be only one of; later its own id. A unique index over it keeps a number,
@@ -91,6 +93,7 @@ export function newVerification(
     guessed_at: null,
     nonce: draft.nonce,
     metadata: draft.metadata === null ? null : JSON.stringify(draft.metadata),
+    terms: draft.terms === null ? null : JSON.stringify(draft.terms),
     decision: draft.decision,
     slot: isBlocked ? draft.id : slotOf(draft.service, draft.to, draft.purpose),
     claim_key: draft.claimKey ?? null,

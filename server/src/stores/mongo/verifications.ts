@@ -137,6 +137,11 @@ export class MongoVerifications implements VerifyStore {
     return { canceled: ended, verification }
   }
 
+  async accept(id: string): Promise<{ accepted: boolean; verification: Verification }> {
+    const { ended, verification } = await this.#end(id, 'approved')
+    return { accepted: ended, verification }
+  }
+
   judge(guess: Guess): Promise<Verdict | undefined> {
     return this.#judge.judge(guess)
   }
@@ -161,6 +166,11 @@ export class MongoVerifications implements VerifyStore {
 
   find(id: string): Promise<Verification | undefined> {
     return this.#db.run((step) => this.#newest(step, { _id: id }))
+  }
+
+  findByPrefix(prefix: string): Promise<Verification | undefined> {
+    // Ids are hexadecimal.
+    return this.#db.run((step) => this.#newest(step, { _id: { $gte: prefix, $lt: `${prefix}g` } }))
   }
 
   latest(service: string, to: string): Promise<Verification | undefined> {
@@ -229,7 +239,7 @@ export class MongoVerifications implements VerifyStore {
 
   async #end(
     id: string,
-    status: 'failed' | 'canceled',
+    status: 'failed' | 'canceled' | 'approved',
   ): Promise<{ ended: boolean; verification: Verification }> {
     return this.#db.run(async (step) => {
       const now = this.#clock.now()
@@ -247,7 +257,9 @@ export class MongoVerifications implements VerifyStore {
 
   async #newest(
     step: Step,
-    filter: Readonly<Partial<Record<'_id' | 'phone' | 'service' | 'purpose' | 'status', string>>>,
+    filter: Readonly<Partial<Record<'phone' | 'service' | 'purpose' | 'status', string>>> & {
+      readonly _id?: string | { readonly $gte: string; readonly $lt: string }
+    },
   ): Promise<Verification | undefined> {
     const found = await step(() => this.#collection.findOne(filter as Filter<VerificationDocument>, NEWEST))
     return found ? this.#read(found) : undefined

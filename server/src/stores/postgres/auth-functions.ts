@@ -6,9 +6,9 @@
  * They lock numbers where people enter, then users, by id where they are several, and then sessions. `rotate` locks a session alone and waits for
  * no user, so it is nowhere in a circle. Who ends several sessions has locked their user before.
  */
-export const AUTH_FUNCTIONS_1 = `
+export const AUTH_FUNCTIONS = `
 -- Records what happened.
-CREATE FUNCTION countersign.record(p_event json, p_user text, p_session text, t bigint) RETURNS void LANGUAGE sql AS $$
+CREATE OR REPLACE FUNCTION countersign.record(p_event json, p_user text, p_session text, t bigint) RETURNS void LANGUAGE sql AS $$
   INSERT INTO countersign.auth_events (id, type, user_id, session_id, actor, key_id, address, agent, data, at)
   SELECT e.id, e.type, p_user, p_session, e.actor, e.key_id, e.address, e.agent, e.data, t
   FROM json_to_record(p_event)
@@ -16,26 +16,26 @@ CREATE FUNCTION countersign.record(p_event json, p_user text, p_session text, t 
 $$;
 
 -- What an answer tells of a user; the hash of the password and the devices stay in the database.
-CREATE FUNCTION countersign.told_user(u countersign.users) RETURNS json LANGUAGE sql STABLE AS $$
+CREATE OR REPLACE FUNCTION countersign.told_user(u countersign.users) RETURNS json LANGUAGE sql STABLE AS $$
   SELECT json_build_object('id', u.id, 'email', u.email, 'name', u.name, 'phone', u.phone,
     'phone_verified_at', u.phone_verified_at, 'status', u.status, 'created_at', u.created_at,
     'second_factors', u.second_factors)
 $$;
 
 -- What it tells to who decides about an account.
-CREATE FUNCTION countersign.told_account(u countersign.users) RETURNS json LANGUAGE sql STABLE AS $$
+CREATE OR REPLACE FUNCTION countersign.told_account(u countersign.users) RETURNS json LANGUAGE sql STABLE AS $$
   SELECT json_build_object('id', u.id, 'email', u.email, 'name', u.name, 'phone', u.phone,
     'phone_verified_at', u.phone_verified_at, 'status', u.status, 'created_at', u.created_at,
     'second_factors', u.second_factors, 'password_hash', u.password_hash, 'devices', u.devices, 'version', u.version)
 $$;
 
-CREATE FUNCTION countersign.told_session(s countersign.sessions) RETURNS json LANGUAGE sql STABLE AS $$
+CREATE OR REPLACE FUNCTION countersign.told_session(s countersign.sessions) RETURNS json LANGUAGE sql STABLE AS $$
   SELECT json_build_object('id', s.id, 'user_id', s.user_id, 'amr', s.amr, 'auth_at', s.auth_at,
     'factor_at', s.factor_at, 'created_at', s.created_at, 'used_at', s.used_at, 'address', s.address,
     'agent', s.agent, 'expires_at', s.expires_at, 'idle_until', s.idle_until)
 $$;
 
-CREATE FUNCTION countersign.begin_session(p_session json, p_user text, t bigint) RETURNS countersign.sessions
+CREATE OR REPLACE FUNCTION countersign.begin_session(p_session json, p_user text, t bigint) RETURNS countersign.sessions
 LANGUAGE sql AS $$
   INSERT INTO countersign.sessions (id, user_id, amr, auth_at, factor_at, created_at, used_at, address, agent,
       expires_at, idle_until, generation)
@@ -47,7 +47,7 @@ LANGUAGE sql AS $$
 $$;
 
 -- Ends the sessions of a user who is locked, but one. How many of them were alive.
-CREATE FUNCTION countersign.end_all(p_user text, p_except text, t bigint) RETURNS bigint LANGUAGE sql AS $$
+CREATE OR REPLACE FUNCTION countersign.end_all(p_user text, p_except text, t bigint) RETURNS bigint LANGUAGE sql AS $$
   WITH gone AS (
     DELETE FROM countersign.sessions AS s WHERE s.user_id = p_user AND s.id IS DISTINCT FROM p_except
     RETURNING s.idle_until
@@ -56,7 +56,7 @@ CREATE FUNCTION countersign.end_all(p_user text, p_except text, t bigint) RETURN
 $$;
 
 -- Keeps a ticket, in the place of one of the same id.
-CREATE FUNCTION countersign.keep_ticket(p_ticket json, t bigint) RETURNS void LANGUAGE sql AS $$
+CREATE OR REPLACE FUNCTION countersign.keep_ticket(p_ticket json, t bigint) RETURNS void LANGUAGE sql AS $$
   INSERT INTO countersign.tickets (id, kind, user_id, data, created_at, expires_at)
     SELECT k.id, k.kind, k.user_id, k.data, t, t + k.ttl_ms
     FROM json_to_record(p_ticket) AS k (id text, kind text, user_id text, data text, ttl_ms bigint)
@@ -65,7 +65,7 @@ CREATE FUNCTION countersign.keep_ticket(p_ticket json, t bigint) RETURNS void LA
 $$;
 
 -- Lets in who have proven numbers: each enters the account that has the number, or one is made.
-CREATE FUNCTION countersign.enter(p_entries json, p_now bigint, p_until bigint)
+CREATE OR REPLACE FUNCTION countersign.enter(p_entries json, p_now bigint, p_until bigint)
 RETURNS TABLE (n int, outcome text, account json, session json, detached text, is_email_taken boolean)
 LANGUAGE plpgsql SET enable_seqscan = off SET lock_timeout = '500ms' AS $$
 DECLARE
@@ -131,7 +131,7 @@ END $$;
 
 -- Opens a session of who has shown the password that is still the password, and all there is to show. No account:
 -- nothing was opened.
-CREATE FUNCTION countersign.open_session(p_opening json, p_now bigint, OUT account json, OUT session json)
+CREATE OR REPLACE FUNCTION countersign.open_session(p_opening json, p_now bigint, OUT account json, OUT session json)
 LANGUAGE plpgsql SET enable_seqscan = off AS $$
 DECLARE
   u countersign.users;
@@ -147,7 +147,7 @@ BEGIN
 END $$;
 
 -- Changes an account that still is what was read of it, and all that goes with that.
-CREATE FUNCTION countersign.change_account(p_change json, p_now bigint, OUT outcome text, OUT account json,
+CREATE OR REPLACE FUNCTION countersign.change_account(p_change json, p_now bigint, OUT outcome text, OUT account json,
   OUT session json
 ) LANGUAGE plpgsql SET enable_seqscan = off AS $$
 DECLARE
@@ -204,7 +204,7 @@ BEGIN
 END $$;
 
 -- Uses a refresh token.
-CREATE FUNCTION countersign.rotate(p_rotation json, p_now bigint, OUT outcome text, OUT generation int,
+CREATE OR REPLACE FUNCTION countersign.rotate(p_rotation json, p_now bigint, OUT outcome text, OUT generation int,
   OUT session json, OUT account json
 ) LANGUAGE plpgsql SET enable_seqscan = off AS $$
 DECLARE
@@ -249,7 +249,7 @@ END $$;
 
 -- A live session and its user. In two looks, because a plan for both tables in one that was made while they were empty
 -- reads all of them.
-CREATE FUNCTION countersign.session(p_session text, p_now bigint, OUT session json, OUT account json)
+CREATE OR REPLACE FUNCTION countersign.session(p_session text, p_now bigint, OUT session json, OUT account json)
 LANGUAGE plpgsql SET enable_seqscan = off AS $$
 DECLARE
   s countersign.sessions;
@@ -270,7 +270,7 @@ BEGIN
 END $$;
 
 -- Ends the sessions of a user but one, and tells how many.
-CREATE FUNCTION countersign.end_sessions(p_ending json, p_now bigint) RETURNS bigint
+CREATE OR REPLACE FUNCTION countersign.end_sessions(p_ending json, p_now bigint) RETURNS bigint
 LANGUAGE plpgsql SET enable_seqscan = off AS $$
 DECLARE
   who text := p_ending ->> 'user_id';
@@ -287,7 +287,7 @@ BEGIN
 END $$;
 
 -- Changes a name, an e-mail, or both.
-CREATE FUNCTION countersign.update_user(p_update json, p_now bigint, OUT outcome text, OUT account json)
+CREATE OR REPLACE FUNCTION countersign.update_user(p_update json, p_now bigint, OUT outcome text, OUT account json)
 LANGUAGE plpgsql SET enable_seqscan = off AS $$
 DECLARE
   c record;
@@ -321,7 +321,7 @@ BEGIN
 END $$;
 
 -- Sets a password in the place of the one it was.
-CREATE FUNCTION countersign.set_password(p_change json, p_now bigint) RETURNS boolean
+CREATE OR REPLACE FUNCTION countersign.set_password(p_change json, p_now bigint) RETURNS boolean
 LANGUAGE plpgsql SET enable_seqscan = off AS $$
 DECLARE
   c record;
@@ -346,7 +346,7 @@ BEGIN
 END $$;
 
 -- Gives a number to a user, and takes it from whoever had it. No account: the user is shut or gone.
-CREATE FUNCTION countersign.change_phone(p_change json, p_now bigint, OUT account json, OUT was text,
+CREATE OR REPLACE FUNCTION countersign.change_phone(p_change json, p_now bigint, OUT account json, OUT was text,
   OUT detached text
 ) LANGUAGE plpgsql SET enable_seqscan = off AS $$
 DECLARE
@@ -393,7 +393,7 @@ BEGIN
 END $$;
 
 -- Puts back the number that a user had before a change and has just proven again, if nobody else has it. No account: the ticket is not valid.
-CREATE FUNCTION countersign.restore_phone(p_restoring json, p_now bigint) RETURNS json
+CREATE OR REPLACE FUNCTION countersign.restore_phone(p_restoring json, p_now bigint) RETURNS json
 LANGUAGE plpgsql SET enable_seqscan = off AS $$
 DECLARE
   ticket text := p_restoring ->> 'id';
@@ -430,7 +430,7 @@ BEGIN
 END $$;
 
 -- Shuts or opens an account.
-CREATE FUNCTION countersign.set_status(p_change json, p_now bigint) RETURNS json
+CREATE OR REPLACE FUNCTION countersign.set_status(p_change json, p_now bigint) RETURNS json
 LANGUAGE plpgsql SET enable_seqscan = off AS $$
 DECLARE
   u countersign.users;
@@ -454,7 +454,7 @@ BEGIN
 END $$;
 
 -- Deletes a user with all that is theirs, and from the log what would tell of a person.
-CREATE FUNCTION countersign.delete_user(p_deletion json, p_now bigint) RETURNS boolean
+CREATE OR REPLACE FUNCTION countersign.delete_user(p_deletion json, p_now bigint) RETURNS boolean
 LANGUAGE plpgsql SET enable_seqscan = off AS $$
 DECLARE
   who text := p_deletion ->> 'id';

@@ -7,7 +7,8 @@
  * counters by key, then verifications by id, then budgets by number; and sends by owner, then receipts by what they say.
  *
  * While a new version is rolled out, servers of two versions call them at once. So a function that has been released
- * keeps its meaning: a verb that changes gets a new function, and the old one goes with the version after.
+ * keeps its meaning: it may learn of members that it was not told of before, a verb that changes otherwise gets a new
+ * function, and the old one goes with the version after. Each new schema makes all of them anew, as they are here.
  *
  * `enable_seqscan = off`: a plan made while a table was empty is kept for as long as its statistics, and would read the
  * whole table when it has grown. `lock_timeout`: a row that somebody outside has locked must hold up its own callers, and
@@ -16,11 +17,11 @@
  * `p_now` stands for the clock in tests; a server passes null. `p_until` is when the first of the callers gives up: a
  * statement that has waited longer for a lock changes nothing, because its callers have been refused.
  */
-export const FUNCTIONS_1 = `
-CREATE FUNCTION countersign.now_ms() RETURNS bigint LANGUAGE sql VOLATILE
+export const FUNCTIONS = `
+CREATE OR REPLACE FUNCTION countersign.now_ms() RETURNS bigint LANGUAGE sql VOLATILE
 AS $$ SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint $$;
 
-CREATE FUNCTION countersign.in_time(t bigint, p_until bigint) RETURNS void LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION countersign.in_time(t bigint, p_until bigint) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
   IF t > p_until THEN
     RAISE EXCEPTION 'nobody waits for this any more' USING ERRCODE = 'query_canceled';
@@ -28,7 +29,7 @@ BEGIN
 END $$;
 
 -- When a rule over a log of hits (newest first) has room; now when it has. See limits/window.ts.
-CREATE FUNCTION countersign.room_at(hits bigint[], hits_max int, window_ms bigint, since bigint, t bigint)
+CREATE OR REPLACE FUNCTION countersign.room_at(hits bigint[], hits_max int, window_ms bigint, since bigint, t bigint)
 RETURNS bigint LANGUAGE sql IMMUTABLE
 AS $$
   SELECT CASE WHEN hits[hits_max] IS NULL OR hits[hits_max] < since THEN t ELSE least(hits[hits_max], t) + window_ms END
@@ -37,7 +38,7 @@ $$;
 -- Whether a hit on these counters is refused: the place of the rule, with the longest wait of the first counter that
 -- has no room. A rule is one place in each of the four arrays after the keys; its counter is a place among the keys.
 -- "is_ahead" tells of hits from the future, which "hold" puts right.
-CREATE FUNCTION countersign.refusal(
+CREATE OR REPLACE FUNCTION countersign.refusal(
   p_keys text[], p_counters int[], p_limits int[], p_windows bigint[], p_sinces bigint[], t bigint,
   OUT refused int, OUT opens_at bigint, OUT is_ahead boolean
 ) LANGUAGE plpgsql AS $$
@@ -63,7 +64,7 @@ END $$;
 
 -- Locks counters, making those that are missing, and returns the time. First all are made and then all are locked,
 -- each in the order of the keys: whoever locked some before it made others could be waited for by who makes them.
-CREATE FUNCTION countersign.hold(p_keys text[], p_now bigint) RETURNS bigint LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION countersign.hold(p_keys text[], p_now bigint) RETURNS bigint LANGUAGE plpgsql AS $$
 DECLARE
   t bigint;
   wanted int;
@@ -87,14 +88,14 @@ BEGIN
 END $$;
 
 -- Counts a hit on counters that are held.
-CREATE FUNCTION countersign.hit(p_keys text[], p_sizes int[], p_lives bigint[], t bigint)
+CREATE OR REPLACE FUNCTION countersign.hit(p_keys text[], p_sizes int[], p_lives bigint[], t bigint)
 RETURNS void LANGUAGE sql AS $$
   UPDATE countersign.counters AS c SET hits = (t || c.hits)[1:size], expires_at = t + life
     FROM unnest(p_keys, p_sizes, p_lives) AS k (key, size, life) WHERE c.key = k.key
 $$;
 
 -- Takes hits, each on every counter of its own or on none.
-CREATE FUNCTION countersign.take(p_takes json, p_now bigint, p_until bigint)
+CREATE OR REPLACE FUNCTION countersign.take(p_takes json, p_now bigint, p_until bigint)
 RETURNS TABLE (n int, refused int, opens_at bigint, at bigint)
 LANGUAGE plpgsql SET enable_seqscan = off SET lock_timeout = '500ms' AS $$
 DECLARE
@@ -139,7 +140,7 @@ BEGIN
 END $$;
 
 -- Gives hits back, each of some counters and of a time. A row keeps its life: an empty log is swept with the rest.
-CREATE FUNCTION countersign.give(p_gives json) RETURNS void
+CREATE OR REPLACE FUNCTION countersign.give(p_gives json) RETURNS void
 LANGUAGE plpgsql SET enable_seqscan = off SET lock_timeout = '500ms' AS $$
 DECLARE
   g record;
@@ -158,15 +159,16 @@ BEGIN
 END $$;
 
 -- What an answer tells of a verification; the digest stays in the database.
-CREATE FUNCTION countersign.told(v countersign.verifications) RETURNS json LANGUAGE sql STABLE AS $$
+CREATE OR REPLACE FUNCTION countersign.told(v countersign.verifications) RETURNS json LANGUAGE sql STABLE AS $$
   SELECT json_build_object('id', v.id, 'service', v.service, 'phone', v.phone, 'country', v.country,
     'channel', v.channel, 'purpose', v.purpose, 'locale', v.locale, 'status', v.status, 'key_id', v.key_id,
     'code_length', v.code_length, 'guesses', v.guesses, 'guesses_max', v.guesses_max, 'sends', v.sends,
     'sends_max', v.sends_max, 'created_at', v.created_at, 'expires_at', v.expires_at, 'resend_at', v.resend_at,
-    'decided_at', v.decided_at, 'nonce', v.nonce, 'metadata', v.metadata)
+    'decided_at', v.decided_at, 'nonce', v.nonce, 'metadata', v.metadata,
+    'terms', v.terms)
 $$;
 
-CREATE FUNCTION countersign.told_send(s countersign.sends) RETURNS json LANGUAGE sql STABLE AS $$
+CREATE OR REPLACE FUNCTION countersign.told_send(s countersign.sends) RETURNS json LANGUAGE sql STABLE AS $$
   SELECT json_build_object('id', s.id, 'owner', s.owner, 'provider', s.provider, 'channel', s.channel,
     'sender', s.sender, 'country', s.country, 'cause', s.cause, 'status', s.status, 'error', s.error,
     'vendor_code', s.vendor_code, 'ref', s.ref, 'at', s.at, 'delivered_at', s.delivered_at, 'price', s.price,
@@ -174,7 +176,7 @@ CREATE FUNCTION countersign.told_send(s countersign.sends) RETURNS json LANGUAGE
 $$;
 
 -- What is pending, or else newest, of a number, service and purpose, and how the newest of the number ended.
-CREATE FUNCTION countersign.situation(p_asked json, p_now bigint)
+CREATE OR REPLACE FUNCTION countersign.situation(p_asked json, p_now bigint)
 RETURNS TABLE (n int, t bigint, newest_status text, newest_decided_at bigint, current json)
 LANGUAGE plpgsql SET enable_seqscan = off AS $$
 DECLARE
@@ -201,7 +203,7 @@ END $$;
 -- Opens verifications, each complete with its send and its claim, and takes a hit on every counter of each; or tells
 -- which rule refuses, or what is pending already ("current"). The newest approval of a number ends what the rule at
 -- "waits" counts.
-CREATE FUNCTION countersign.open(p_drafts json, p_now bigint, p_until bigint)
+CREATE OR REPLACE FUNCTION countersign.open(p_drafts json, p_now bigint, p_until bigint)
 RETURNS TABLE (n int, is_opened boolean, refused int, opens_at bigint, at bigint, current json)
 LANGUAGE plpgsql SET enable_seqscan = off SET lock_timeout = '500ms' AS $$
 DECLARE
@@ -267,7 +269,7 @@ BEGIN
   -- In the order of what must be alone: two that open the same wait for each other in it.
   FOR d IN SELECT * FROM json_to_recordset(p_drafts) AS o (n int, id text, service text, phone text, country text,
     channel text, purpose text, locale text, status text, key_id text, digest bytea, code_length int, guesses_max int,
-    sends_max int, ttl_ms bigint, cooldown_ms bigint, nonce text, metadata text, decision text, send_id text,
+    sends_max int, ttl_ms bigint, cooldown_ms bigint, nonce text, metadata text, terms text, decision text, send_id text,
     send_provider text, send_channel text, send_sender text, send_country text, send_cause text, send_price text,
     send_currency text, lease_ms bigint, claim text, keys text[], sizes int[], lives bigint[], places int[],
     limits int[], windows bigint[], waits int)
@@ -289,11 +291,11 @@ BEGIN
     LOOP
       INSERT INTO countersign.verifications (id, service, phone, country, channel, purpose, locale, status, key_id,
           digest, code_length, guesses, guesses_max, sends, sends_max, created_at, expires_at, resend_at, decided_at,
-          nonce, metadata, decision)
+          nonce, metadata, terms, decision)
         VALUES (d.id, d.service, d.phone, d.country, d.channel, d.purpose, d.locale, d.status, d.key_id,
           d.digest, d.code_length, 0, d.guesses_max, CASE WHEN d.status = 'blocked' THEN 0 ELSE 1 END, d.sends_max,
           at, at + d.ttl_ms, at + d.cooldown_ms, CASE WHEN d.status <> 'pending' THEN at END, d.nonce, d.metadata,
-          d.decision)
+          d.terms, d.decision)
         ON CONFLICT (phone, service, purpose) WHERE status = 'pending' DO NOTHING;
       is_opened := FOUND;
       EXIT WHEN is_opened;
@@ -330,7 +332,7 @@ END $$;
 
 -- Locks what many guesses are judged by: the verifications, and then the budgets of their numbers. A wrong guess needs
 -- a budget to lock, so there one is made.
-CREATE FUNCTION countersign.hold_guesses(p_guesses json) RETURNS void LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION countersign.hold_guesses(p_guesses json) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
   ids text[];
 BEGIN
@@ -350,7 +352,7 @@ BEGIN
 END $$;
 
 -- Counts guesses, compares them and decides. No row: the service has no such verification.
-CREATE FUNCTION countersign.judge(p_guesses json, p_now bigint, p_until bigint)
+CREATE OR REPLACE FUNCTION countersign.judge(p_guesses json, p_now bigint, p_until bigint)
 RETURNS TABLE (n int, verdict text, opens_at bigint, t bigint, verification json, sends json)
 LANGUAGE plpgsql SET enable_seqscan = off SET lock_timeout = '500ms' AS $$
 DECLARE
@@ -422,7 +424,7 @@ BEGIN
 END $$;
 
 -- Keeps what became of sends, of whoever holds them still: its places are returned.
-CREATE FUNCTION countersign.settle(p_sends json, p_now bigint) RETURNS SETOF int LANGUAGE sql SET enable_seqscan = off
+CREATE OR REPLACE FUNCTION countersign.settle(p_sends json, p_now bigint) RETURNS SETOF int LANGUAGE sql SET enable_seqscan = off
 AS $$
   UPDATE countersign.sends AS s
     SET status = o.status, error = o.error, vendor_code = o.vendor_code, ref = o.ref,
@@ -437,7 +439,7 @@ $$;
 -- Finds the send that a receipt is of, and locks it. A vendor that gives one id to several messages speaks of the last
 -- one. A send whose answer was lost is found by our own id until a receipt has told the vendor's, so that whoever
 -- waited for that one meanwhile looks again.
-CREATE FUNCTION countersign.send_of(p_provider text, p_ref text, p_send text) RETURNS countersign.sends
+CREATE OR REPLACE FUNCTION countersign.send_of(p_provider text, p_ref text, p_send text) RETURNS countersign.sends
 LANGUAGE plpgsql SET enable_seqscan = off AS $$
 DECLARE
   s countersign.sends;
@@ -454,7 +456,7 @@ BEGIN
 END $$;
 
 -- Locks what many receipts are told to, in one order.
-CREATE FUNCTION countersign.hold_sends(p_receipts json) RETURNS void LANGUAGE plpgsql SET enable_seqscan = off AS $$
+CREATE OR REPLACE FUNCTION countersign.hold_sends(p_receipts json) RETURNS void LANGUAGE plpgsql SET enable_seqscan = off AS $$
 BEGIN
   PERFORM 1 FROM countersign.sends AS s
     WHERE (s.owner, s.seq) IN (
@@ -469,7 +471,7 @@ END $$;
 
 -- Tells sends of receipts. "before" are the statuses that one is news to. One whose send is not there, or not settled,
 -- waits for "wait_ms"; "is_waiting" are those that have waited, and do not when their send is found.
-CREATE FUNCTION countersign.tell(p_receipts json, p_now bigint) RETURNS TABLE (n int, state text, send json)
+CREATE OR REPLACE FUNCTION countersign.tell(p_receipts json, p_now bigint) RETURNS TABLE (n int, state text, send json)
 LANGUAGE plpgsql SET enable_seqscan = off SET lock_timeout = '500ms' AS $$
 DECLARE
   r record;
@@ -533,7 +535,7 @@ BEGIN
 END $$;
 
 -- Claims an idempotency key, or tells who has it.
-CREATE FUNCTION countersign.claim(
+CREATE OR REPLACE FUNCTION countersign.claim(
   p_key text, p_fingerprint text, p_lease_ms bigint, p_keep_ms bigint, p_now bigint,
   OUT state text, OUT verification_id text, OUT answer text
 ) LANGUAGE plpgsql AS $$

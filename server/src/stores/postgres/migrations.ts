@@ -1,5 +1,5 @@
-import { AUTH_FUNCTIONS_1 } from './auth-functions.ts'
-import { FUNCTIONS_1 } from './functions.ts'
+import { AUTH_FUNCTIONS } from './auth-functions.ts'
+import { FUNCTIONS } from './functions.ts'
 import type { PostgresDatabase } from './database.ts'
 
 /**
@@ -207,8 +207,27 @@ const MIGRATIONS: readonly string[] = [
     name text PRIMARY KEY,
     lease_until bigint NOT NULL
   );
-  ${FUNCTIONS_1}
-  ${AUTH_FUNCTIONS_1}
+  `,
+  // What tenants keep here: their services, and what belongs to these; and what of a verification is its tenant's own.
+  `
+  ALTER TABLE countersign.verifications ADD COLUMN terms text;
+
+  CREATE TABLE countersign.records (
+    id text PRIMARY KEY,
+    kind text NOT NULL,
+    parent text NOT NULL,
+    name text,
+    body text NOT NULL,
+    version int NOT NULL,
+    created_at bigint NOT NULL,
+    updated_at bigint NOT NULL,
+    due_at bigint,
+    expires_at bigint
+  );
+  CREATE UNIQUE INDEX records_name ON countersign.records (parent, kind, name) WHERE name IS NOT NULL;
+  CREATE INDEX records_parent ON countersign.records (parent, kind, id);
+  CREATE INDEX records_due ON countersign.records (kind, due_at) WHERE due_at IS NOT NULL;
+  CREATE INDEX records_expiry ON countersign.records (expires_at) WHERE expires_at IS NOT NULL;
   `,
 ]
 
@@ -246,6 +265,7 @@ export async function migrate(db: PostgresDatabase): Promise<{ from: number; to:
     }
     if (!row) await run('INSERT INTO countersign.schema_version (version) VALUES (0)')
     for (const step of MIGRATIONS.slice(from)) await run(step)
+    await run(FUNCTIONS + AUTH_FUNCTIONS)
     await run(`UPDATE countersign.schema_version SET version = ${SCHEMA_VERSION}`)
     return { from, to: SCHEMA_VERSION }
   })

@@ -26,6 +26,7 @@ const INDEXED = [
   deleteExpired('receipts', 'provider, ref, progress'),
   deleteExpired('sessions', 'id', 'idle_until'),
   deleteExpired('tickets', 'id, kind'),
+  deleteExpired('records', 'id'),
 ]
 
 /** Of these there is one a second at most, so they are gone in one statement. */

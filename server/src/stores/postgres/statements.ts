@@ -1,9 +1,9 @@
 import type { PlannedSend } from '../../messaging/store.ts'
 
 /** All that a verification is made of; the digest stays in the database. */
-const COLUMNS = `
+export const COLUMNS = `
   id, service, phone, country, channel, purpose, locale, status, key_id, code_length, guesses, guesses_max,
-  sends, sends_max, created_at, expires_at, resend_at, decided_at, nonce, metadata`
+  sends, sends_max, created_at, expires_at, resend_at, decided_at, nonce, metadata, terms`
 
 /** What is planned of a send, in the order of `packPlanned`. */
 export const PLANNED = 'id, provider, channel, sender, country, cause, price, currency'
@@ -36,6 +36,9 @@ const statusAt = (time: string) =>
 export const SQL = {
   now: 'SELECT countersign.now_ms() AS t',
   find: `SELECT ${now('$2')} AS t, ${COLUMNS} FROM countersign.verifications WHERE id = $1`,
+  findByPrefix: `
+    SELECT ${now('$3')} AS t, ${COLUMNS} FROM countersign.verifications
+    WHERE id >= $1 AND id < $2 ORDER BY id LIMIT 1`,
   situation:
     'SELECT n, t, newest_status, newest_decided_at, current FROM countersign.situation($1::text::json, $2)',
   open: 'SELECT n, is_opened, refused, opens_at, at, current FROM countersign.open($1::text::json, $2, $3)',

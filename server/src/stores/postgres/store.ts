@@ -2,6 +2,7 @@ import { type Clock, SyncedClock } from '../../primitives/clock.ts'
 import { number } from '../rows.ts'
 import type { Retention, Store } from '../store.ts'
 import { refuseHalfMoved } from '../transfer.ts'
+import { PostgresAttempts } from './attempts.ts'
 import { PostgresAuth } from './auth.ts'
 import { PostgresCounters } from './counters.ts'
 import { PostgresDatabase, type PostgresOptions } from './database.ts'
@@ -11,6 +12,7 @@ import { migrate, SCHEMA_VERSION, schemaVersion } from './migrations.ts'
 import { movingFrom } from './moves.ts'
 import { PostgresPurge } from './purge.ts'
 import { SQL } from './statements.ts'
+import { PostgresRecords } from './records.ts'
 import { PostgresTallies } from './tallies.ts'
 import { PostgresVerifications } from './verifications.ts'
 
@@ -34,11 +36,13 @@ export async function openPostgres(
     return {
       clock: given ?? clock,
       verifications: new PostgresVerifications(db, counters, given ?? clock, given),
+      attempts: new PostgresAttempts(db, given),
       messaging: new PostgresMessaging(db, given),
       counters,
       keys: new PostgresKeys(db),
       tallies: new PostgresTallies(db, given),
       auth: new PostgresAuth(db, given ?? clock, given),
+      records: new PostgresRecords(db, given),
       sweep: () => purge.sweep(),
       ping: async () => {
         await db.query(PING)

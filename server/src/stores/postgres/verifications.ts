@@ -105,6 +105,11 @@ export class PostgresVerifications implements VerifyStore {
     return { canceled: ended, verification }
   }
 
+  async accept(id: string): Promise<{ accepted: boolean; verification: Verification }> {
+    const { ended, verification } = await this.#end(id, 'approved')
+    return { accepted: ended, verification }
+  }
+
   judge(guess: Guess): Promise<Verdict | undefined> {
     return this.#guesses.add(guess)
   }
@@ -117,6 +122,11 @@ export class PostgresVerifications implements VerifyStore {
 
   async find(id: string): Promise<Verification | undefined> {
     return read(await this.#db.read(SQL.find, [id, this.#now()]))
+  }
+
+  async findByPrefix(prefix: string): Promise<Verification | undefined> {
+    // Ids are hexadecimal.
+    return read(await this.#db.read(SQL.findByPrefix, [prefix, `${prefix}g`, this.#now()]))
   }
 
   async latest(service: string, to: string): Promise<Verification | undefined> {
@@ -203,7 +213,7 @@ export class PostgresVerifications implements VerifyStore {
 
   async #end(
     id: string,
-    status: 'failed' | 'canceled',
+    status: 'failed' | 'canceled' | 'approved',
   ): Promise<{ ended: boolean; verification: Verification }> {
     const [row] = await this.#db.query(SQL.end, [id, status, this.#now()])
     if (row) return { ended: true, verification: toVerification(row, number(row, 't')) }
@@ -252,6 +262,7 @@ function packDraft({ draft, charge }: Wanted, at: number) {
     cooldown_ms: draft.cooldownSeconds * 1000,
     nonce: draft.nonce,
     metadata: draft.metadata === null ? null : JSON.stringify(draft.metadata),
+    terms: draft.terms === null ? null : JSON.stringify(draft.terms),
     decision: draft.decision,
     send_id: draft.send?.id,
     send_provider: draft.send?.provider,
@@ -312,6 +323,7 @@ function opened(draft: Draft, at: number): Verification {
     decidedAt: isBlocked ? at : null,
     nonce: draft.nonce,
     metadata: draft.metadata,
+    terms: draft.terms,
   }
 }
 

@@ -201,6 +201,27 @@ const MIGRATIONS: readonly string[] = [
   CREATE INDEX auth_events_user ON auth_events (user_id, id) WHERE user_id IS NOT NULL;
   CREATE INDEX auth_events_type ON auth_events (type, id);
   `,
+  // What tenants keep here: their services, and what belongs to these; and what of a verification is its tenant's own.
+  `
+  ALTER TABLE verifications ADD COLUMN terms TEXT;
+
+  CREATE TABLE records (
+    id TEXT PRIMARY KEY,
+    kind TEXT NOT NULL,
+    parent TEXT NOT NULL,
+    name TEXT,
+    body TEXT NOT NULL,
+    version INTEGER NOT NULL,
+    created_at INTEGER NOT NULL,
+    updated_at INTEGER NOT NULL,
+    due_at INTEGER,
+    expires_at INTEGER
+  ) STRICT, WITHOUT ROWID;
+  CREATE UNIQUE INDEX records_name ON records (parent, kind, name) WHERE name IS NOT NULL;
+  CREATE INDEX records_parent ON records (parent, kind, id);
+  CREATE INDEX records_due ON records (kind, due_at) WHERE due_at IS NOT NULL;
+  CREATE INDEX records_expiry ON records (expires_at) WHERE expires_at IS NOT NULL;
+  `,
 ]
 
 /** The schema this binary was written for. */

@@ -46,6 +46,7 @@ export class SqlitePurge {
         `DELETE FROM tickets WHERE (id, kind) IN
            (SELECT id, kind FROM tickets WHERE expires_at <= ? LIMIT ?)`,
       ),
+      db.prepare('DELETE FROM records WHERE id IN (SELECT id FROM records WHERE expires_at <= ? LIMIT ?)'),
     ]
     // Of these there is one a second at most, so they are gone in one step.
     this.#tallies = db.prepare('DELETE FROM tallies WHERE expires_at <= ?')

@@ -1,6 +1,7 @@
 import type { Clock } from '../../primitives/clock.ts'
 import type { Retention, Store } from '../store.ts'
 import { refuseHalfMoved } from '../transfer.ts'
+import { SqliteAttempts } from './attempts.ts'
 import { SqliteAuth } from './auth.ts'
 import { SqliteCounters } from './counters.ts'
 import { SqliteDatabase } from './database.ts'
@@ -9,6 +10,7 @@ import { SqliteMessaging } from './messaging.ts'
 import { migrate, SCHEMA_VERSION, schemaVersion } from './migrations.ts'
 import { movingFrom } from './moves.ts'
 import { SqlitePurge } from './purge.ts'
+import { SqliteRecords } from './records.ts'
 import { SqliteTallies } from './tallies.ts'
 import { SqliteVerifications } from './verifications.ts'
 
@@ -30,11 +32,13 @@ export function openSqlite(
     return {
       clock: options.clock,
       verifications: new SqliteVerifications(db, options.clock),
+      attempts: new SqliteAttempts(db, options.clock),
       messaging: new SqliteMessaging(db, options.clock),
       counters: new SqliteCounters(db, options.clock),
       keys: new SqliteKeys(db),
       tallies: new SqliteTallies(db, options.clock),
       auth: new SqliteAuth(db, options.clock),
+      records: new SqliteRecords(db, options.clock),
       sweep: () => purge.sweep(),
       // An empty transaction takes the write lock and reaches the disk, as a request's would.
       ping: () => db.write(() => {}),

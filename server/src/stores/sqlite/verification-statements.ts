@@ -1,13 +1,16 @@
 import type { SqliteDatabase } from './database.ts'
 
 /** All that a verification is made of; the digest stays in the database. */
-const COLUMNS = `id, service, phone, country, channel, purpose, locale, status, key_id, code_length, guesses,
-  guesses_max, sends, sends_max, created_at, expires_at, resend_at, decided_at, nonce, metadata`
+export const COLUMNS = `id, service, phone, country, channel, purpose, locale, status, key_id, code_length, guesses,
+  guesses_max, sends, sends_max, created_at, expires_at, resend_at, decided_at, nonce, metadata, terms`
 
 /** The statements over verifications, compiled once. */
 export function verificationStatements(db: SqliteDatabase) {
   return {
     find: db.prepare(`SELECT ${COLUMNS} FROM verifications WHERE id = ?`),
+    findByPrefix: db.prepare(
+      `SELECT ${COLUMNS} FROM verifications WHERE id >= ? AND id < ? ORDER BY id LIMIT 1`,
+    ),
     pending: db.prepare(
       `SELECT ${COLUMNS} FROM verifications WHERE phone = ? AND service = ? AND purpose = ? AND status = 'pending'`,
     ),
@@ -17,8 +20,8 @@ export function verificationStatements(db: SqliteDatabase) {
     insert: db.prepare(
       `INSERT INTO verifications (id, service, phone, country, channel, purpose, locale, status, key_id, digest,
          code_length, guesses, guesses_max, sends, sends_max, created_at, expires_at, resend_at, decided_at,
-         nonce, metadata, decision)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+         nonce, metadata, terms, decision)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     ),
     resend: db.prepare(
       `UPDATE verifications

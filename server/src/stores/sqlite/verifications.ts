@@ -109,6 +109,13 @@ export class SqliteVerifications implements VerifyStore {
     })
   }
 
+  accept(id: string): Promise<{ accepted: boolean; verification: Verification }> {
+    return this.#db.write(() => {
+      const { ended, verification } = this.#end(id, 'approved')
+      return { accepted: ended, verification }
+    })
+  }
+
   judge({ id, service, digests, budget, unlimited }: Guess): Promise<Verdict | undefined> {
     return this.#db.write(() => {
       const now = this.#clock.now()
@@ -151,6 +158,11 @@ export class SqliteVerifications implements VerifyStore {
 
   find(id: string): Promise<Verification | undefined> {
     return this.#db.read(() => this.#read(this.#sql.find.get(id)))
+  }
+
+  findByPrefix(prefix: string): Promise<Verification | undefined> {
+    // Ids are hexadecimal.
+    return this.#db.read(() => this.#read(this.#sql.findByPrefix.get(prefix, `${prefix}g`)))
   }
 
   latest(service: string, to: string): Promise<Verification | undefined> {
@@ -248,13 +260,17 @@ export class SqliteVerifications implements VerifyStore {
       decidedAt,
       draft.nonce,
       draft.metadata === null ? null : JSON.stringify(draft.metadata),
+      draft.terms === null ? null : JSON.stringify(draft.terms),
       draft.decision,
     )
     const { digest, ttlSeconds, cooldownSeconds, decision, claimKey, send, ...kept } = draft
     return { ...kept, guesses: 0, sends, createdAt: now, expiresAt, resendAt, decidedAt }
   }
 
-  #end(id: string, status: 'failed' | 'canceled'): { ended: boolean; verification: Verification } {
+  #end(
+    id: string,
+    status: 'failed' | 'canceled' | 'approved',
+  ): { ended: boolean; verification: Verification } {
     const now = this.#clock.now()
     const row = this.#sql.end.get(status, now, id, now)
     return { ended: row !== undefined, verification: toVerification(row ?? this.#mustFind(id), now) }

@@ -1,5 +1,6 @@
 import { afterAll, expect, test } from 'vitest'
-import { codeOf } from '../../../src/auth/totp.ts'
+import { APP } from '../../../src/auth/totp.ts'
+import { codeOf } from '../../../src/primitives/totp.ts'
 import { stepNow } from '../../helpers/app-steps.ts'
 import { describeBackends, MONGODB, POSTGRES, SQLITE } from '../../helpers/backends.ts'
 import { Fleet } from '../../helpers/fleet.ts'
@@ -38,7 +39,7 @@ describeBackends([SQLITE, POSTGRES, MONGODB], 'F22: clocks that differ and jump,
     const { body: entered } = await call(1, 'register/verify', { verification_id, code })
     const key = String(entered['access_token'])
     const secret = String((await call(2, '2fa/enable', { method: 'app' }, key)).body['secret'])
-    const confirmed = await call(0, '2fa/confirm', { code: codeOf(secret, step - 1) }, key)
+    const confirmed = await call(0, '2fa/confirm', { code: codeOf(APP, secret, step - 1) }, key)
     expect(confirmed.status).toBe(200)
     return { phone, secret, backupCodes: confirmed.body.backup_codes ?? [] }
   }
@@ -46,7 +47,7 @@ describeBackends([SQLITE, POSTGRES, MONGODB], 'F22: clocks that differ and jump,
   test('a code of an app, and a backup code, that were used never live again, and the next one is good everywhere', async () => {
     const step = await stepNow()
     const { phone, secret, backupCodes } = await person(step)
-    const used = codeOf(secret, step)
+    const used = codeOf(APP, secret, step)
     expect((await show(0, phone, 'totp', used)).status).toBe(200)
     expect((await show(1, phone, 'backup_code', backupCodes[0] ?? '')).status).toBe(200)
     const usual = fleet().data.age === undefined ? [0, 0, 0] : [0, 300, -300]
@@ -57,14 +58,14 @@ describeBackends([SQLITE, POSTGRES, MONGODB], 'F22: clocks that differ and jump,
         expect((await show(n, phone, 'backup_code', backupCodes[0] ?? '')).status).toBe(400)
         if (seconds >= 0) continue
         // What somebody has seen, and nobody used, is of a step before the last one.
-        const seen = codeOf(secret, Math.floor((Date.now() + seconds * 1_000) / STEP_MS))
+        const seen = codeOf(APP, secret, Math.floor((Date.now() + seconds * 1_000) / STEP_MS))
         expect((await show(n, phone, 'totp', seen)).status).toBe(400)
       }
     }
     // Nobody is locked out either: the step after the one that was used is taken, whichever server is asked.
     const later = await stepNow()
-    expect((await show(2, phone, 'totp', codeOf(secret, later + 1))).status).toBe(200)
-    expect((await show(1, phone, 'totp', codeOf(secret, later + 1))).status).toBe(400)
+    expect((await show(2, phone, 'totp', codeOf(APP, secret, later + 1))).status).toBe(200)
+    expect((await show(1, phone, 'totp', codeOf(APP, secret, later + 1))).status).toBe(400)
     expect((await show(0, phone, 'backup_code', backupCodes[1] ?? '')).status).toBe(200)
   })
 

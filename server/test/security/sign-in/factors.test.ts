@@ -1,5 +1,6 @@
 import { afterAll, describe, expect, test } from 'vitest'
-import { codeOf } from '../../../src/auth/totp.ts'
+import { APP } from '../../../src/auth/totp.ts'
+import { codeOf } from '../../../src/primitives/totp.ts'
 import { describeBackends, MONGODB, POSTGRES, SQLITE } from '../../helpers/backends.ts'
 import {
   login,
@@ -234,7 +235,12 @@ describe('R77, A15: a code of the app', () => {
     const { server, phone, secret } = await someone('app', ROOMY)
     const step = Math.floor(server.clock.now() / 30_000)
     const show = async (of: number) =>
-      told(await pass(server, await challenged(server, phone), { factor: 'totp', code: codeOf(secret, of) }))
+      told(
+        await pass(server, await challenged(server, phone), {
+          factor: 'totp',
+          code: codeOf(APP, secret, of),
+        }),
+      )
     // A clock that is half a minute fast.
     expect(await show(step + 1)).toBe('200 undefined')
     for (const of of [step + 1, step, step - 1]) expect(await show(of)).toBe('400 invalid_code')

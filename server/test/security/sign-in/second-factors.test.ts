@@ -1,6 +1,7 @@
 import type { RouteOptions, FastifyServerOptions } from 'fastify'
 import { afterAll, describe, expect, test, vi } from 'vitest'
-import { codeOf } from '../../../src/auth/totp.ts'
+import { APP } from '../../../src/auth/totp.ts'
+import { codeOf } from '../../../src/primitives/totp.ts'
 import { stepNow } from '../../helpers/app-steps.ts'
 import { describeBackends, MONGODB, POSTGRES, SQLITE } from '../../helpers/backends.ts'
 import { Fleet } from '../../helpers/fleet.ts'
@@ -32,7 +33,7 @@ describeBackends([SQLITE, POSTGRES, MONGODB], 'second factors, three processes o
   const codeNow = async (secret: string, before = 0) => {
     // Where the data grows older in place of the clocks, those of the servers tell the time of day.
     const step = await stepNow(() => (fleet().data.age ? Date.now() : fleet().now()))
-    return codeOf(secret, step - before)
+    return codeOf(APP, secret, step - before)
   }
 
   /** Somebody with an app, turned on with the code before the present one. */

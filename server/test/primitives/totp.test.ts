@@ -2,7 +2,15 @@ import { execFileSync } from 'node:child_process'
 import type { createHmac as CreateHmac, timingSafeEqual as TimingSafeEqual } from 'node:crypto'
 import { describe, expect, test, vi } from 'vitest'
 import { findOathtool } from '../../../scripts/services/foreign.ts'
-import { codeOf, newSecret, otpauthUrl, stepOf } from '../../src/auth/totp.ts'
+import { APP } from '../../src/auth/totp.ts'
+import {
+  codeOf as codeBy,
+  fromBase32,
+  newSecret,
+  otpauthUrl,
+  stepOf as stepBy,
+  type TotpRules,
+} from '../../src/primitives/totp.ts'
 import { describeWith } from '../helpers/services.ts'
 
 /** How many codes were derived, and how many comparisons made. */
@@ -25,6 +33,10 @@ vi.mock('node:crypto', async (original) => {
 const SECRET = 'GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ'
 const PERIOD_MS = 30_000
 
+const codeOf = (secret: string, step: number) => codeBy(APP, secret, step)
+const stepOf = (secret: string, code: string, nowMs: number, rules: Partial<TotpRules> = {}) =>
+  stepBy({ ...APP, ...rules }, secret, code, nowMs)
+
 describe('RFC 6238, appendix B (SHA-1, the last six of eight digits)', () => {
   test.each([
     [59, '94287082'],
@@ -38,6 +50,36 @@ describe('RFC 6238, appendix B (SHA-1, the last six of eight digits)', () => {
     expect(codeOf(SECRET, step)).toBe(digits.slice(-6))
     expect(stepOf(SECRET, digits.slice(-6), seconds * 1_000)).toBe(step)
     expect(stepOf(SECRET, digits.slice(0, 6), seconds * 1_000)).toBeUndefined()
+  })
+})
+
+describe('RFC 6238, appendix B (eight digits)', () => {
+  const SECRET_OF = {
+    sha1: SECRET,
+    sha256: 'GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQGEZA',
+    sha512: `${'GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ'.repeat(3)}GEZDGNA`,
+  }
+
+  test.each([
+    [59, '94287082', '46119246', '90693936'],
+    [1_111_111_109, '07081804', '68084774', '25091201'],
+    [1_111_111_111, '14050471', '67062674', '99943326'],
+    [1_234_567_890, '89005924', '91819424', '93441116'],
+    [2_000_000_000, '69279037', '90698825', '38618901'],
+    [20_000_000_000, '65353130', '77737706', '47863826'],
+  ])('at %d s it is %s, %s and %s', (seconds, sha1, sha256, sha512) => {
+    for (const [algorithm, code] of Object.entries({ sha1, sha256, sha512 })) {
+      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the keys are those of the table
+      const name = algorithm as keyof typeof SECRET_OF
+      const step = Math.floor(seconds / 30)
+      const rules: TotpRules = { algorithm: name, digits: 8, periodSeconds: 30, window: 0 }
+      expect([name, codeBy(rules, SECRET_OF[name], step)]).toEqual([name, code])
+      expect(stepBy(rules, SECRET_OF[name], code, seconds * 1_000)).toBe(step)
+      // Fewer digits are the last of them.
+      for (const digits of [3, 4, 5, 6, 7]) {
+        expect(codeBy({ ...rules, digits }, SECRET_OF[name], step)).toBe(code.slice(-digits))
+      }
+    }
   })
 })
 
@@ -61,6 +103,34 @@ describeWith('oathtool', 'oathtool', () => {
       expect(stepOf(secret, code, seconds * 1_000 + 999, { window: 0 })).toBe(step)
     }
   })
+
+  test('gives the codes we give for other digests, lengths and periods', () => {
+    const drawn = (['sha1', 'sha256', 'sha512'] as const).flatMap((algorithm) =>
+      [6, 7, 8].flatMap((digits) =>
+        [20, 30, 45, 60].map((periodSeconds) => ({
+          rules: { algorithm, digits, periodSeconds, window: 0 },
+          secret: newSecret(),
+          seconds: 1_700_000_000 + Math.floor(Math.random() * 1e9),
+        })),
+      ),
+    )
+    const input = drawn
+      .map(
+        ({ rules: { algorithm, digits, periodSeconds }, secret, seconds }) =>
+          `--totp=${algorithm} --digits=${digits} --time-step-size=${periodSeconds}s -N @${seconds} ${secret}\n`,
+      )
+      .join('')
+    const codes = execFileSync('xargs', ['-L', '1', findOathtool() ?? 'oathtool', '-b'], {
+      input,
+      encoding: 'utf8',
+    })
+      .trim()
+      .split('\n')
+    const ours = drawn.map(({ rules, secret, seconds }) =>
+      codeBy(rules, secret, Math.floor(seconds / rules.periodSeconds)),
+    )
+    expect(ours).toEqual(codes)
+  })
 })
 
 describe('the window', () => {
@@ -68,7 +138,7 @@ describe('the window', () => {
   const code = codeOf(SECRET, step)
   const start = step * PERIOD_MS
   const at = (ms: number, window?: number) =>
-    stepOf(SECRET, code, start + ms, ...(window === undefined ? [] : [{ window }]))
+    stepOf(SECRET, code, start + ms, window === undefined ? {} : { window })
 
   test('takes a code from one step before its own to one after, to the millisecond', () => {
     expect(at(-PERIOD_MS - 1)).toBeUndefined()
@@ -164,6 +234,13 @@ describe('a code', () => {
   })
 })
 
+test('base32 is read as RFC 4648 writes it, and nothing else is', () => {
+  expect(fromBase32('MZXW6YTBOI').toString()).toBe('foobar')
+  expect(fromBase32(SECRET).toString()).toBe('12345678901234567890')
+  expect(fromBase32(newSecret())).toHaveLength(20)
+  for (const wrong of ['', 'MZXW6===', 'mzxw6', 'MZXW 6', 'MZXW1']) expect(() => fromBase32(wrong)).toThrow()
+})
+
 test('a new secret is 160 bits of its own, in base32', () => {
   const all = Array.from({ length: 10_000 }, newSecret)
   expect(new Set(all).size).toBe(all.length)
@@ -178,7 +255,7 @@ test('a new secret is 160 bits of its own, in base32', () => {
 })
 
 describe('the URL for an app', () => {
-  const url = (issuer: string, account: string) => otpauthUrl({ secret: SECRET, issuer, account })
+  const url = (issuer: string, account: string) => otpauthUrl(APP, { secret: SECRET, issuer, account })
 
   test('is as the Key URI Format has it', () => {
     expect(url('Example', '+12025550123')).toBe(
@@ -206,6 +283,13 @@ describe('the URL for an app', () => {
       ['period', '30'],
     ])
     expect(made.href).not.toContain('+')
+  })
+
+  test('tells how the codes are made', () => {
+    const rules: TotpRules = { algorithm: 'sha512', digits: 8, periodSeconds: 60, window: 2 }
+    expect(otpauthUrl(rules, { secret: SECRET, issuer: 'Example', account: 'ann' })).toBe(
+      `otpauth://totp/Example:ann?secret=${SECRET}&issuer=Example&algorithm=SHA512&digits=8&period=60`,
+    )
   })
 
   test('has no colon in a name, which would part it', () => {
