@@ -27,6 +27,7 @@ import { registerOperations } from './operations.ts'
 import type { Services } from './services.ts'
 import { registerTwilio } from './twilio/routes.ts'
 import { registerV1 } from './v1/routes.ts'
+import { buildSerializer, buildValidator } from './validators.ts'
 
 /** The server, with TypeBox schemas as the types of its handlers. */
 export type App = FastifyInstance<
@@ -80,6 +81,7 @@ export async function buildApp(services: Services): Promise<App> {
     connectionTimeout: settings.requestTimeoutSeconds * 1000,
     keepAliveTimeout: 72_000,
     routerOptions: { maxParamLength: 200 },
+    schemaController: { compilersFactory: { buildValidator, buildSerializer } },
     genReqId: () => makeId('req_', services.clock.now()),
     ajv: {
       customOptions: { removeAdditional: false, coerceTypes: false, useDefaults: true, allErrors: false },
@@ -92,8 +94,6 @@ export async function buildApp(services: Services): Promise<App> {
       answerUnreadable(error, socket, makeId('req_', services.clock.now())),
   }).withTypeProvider<TypeBoxTypeProvider>()
 
-  // The views in `schemas.ts` write every answer member by member, so there is nothing left for a schema to filter.
-  app.setSerializerCompiler(() => (answer) => JSON.stringify(answer))
   // JSON is the only language spoken here; text/plain would let a form post without a preflight.
   app.removeContentTypeParser('text/plain')
   const parseJson = app.getDefaultJsonParser('error', 'error')
