@@ -99,26 +99,27 @@ describeWith(['mongodb', 'toxiproxy'], 'a history on MongoDB', () => {
   )
 })
 
-describeWith('postgres', 'a history on a Postgres that is broken', () => {
-  test.each([
-    ['guesses are read first and written later', READ_THEN_WRITE, ['I1', 'I2', 'I6']],
-    ['ends, limits, keys and what is pending are forgotten', FORGETFUL, ['I3', 'I4', 'I5', 'I7', 'I8']],
-  ] as const)('the checker finds that %s', { timeout: TIMEOUT_MS }, async (_what, changes, invariants) => {
-    const ground = await onBrokenPostgres(changes)
-    try {
-      const { evidence } = await play(ground, {
-        seed: SEED,
-        kills: 0,
-        leastMs: 4_000,
-        rounds: 0,
-        lastFaults: 0,
-        clients: { busy: 24, late: 8, keyed: 6, pauseMs: 100 },
-        prepare: ground.break,
-      })
-      const found = new Set(violationsOf(evidence).map(({ invariant }) => invariant))
-      expect([...found].sort(), `seed ${SEED}`).toEqual(expect.arrayContaining([...invariants]))
-    } finally {
-      await ground.end()
-    }
+if (LONG)
+  describeWith('postgres', 'a history on a Postgres that is broken', () => {
+    test.each([
+      ['guesses are read first and written later', READ_THEN_WRITE, ['I1', 'I2', 'I6']],
+      ['ends, limits, keys and what is pending are forgotten', FORGETFUL, ['I3', 'I4', 'I5', 'I7', 'I8']],
+    ] as const)('the checker finds that %s', { timeout: TIMEOUT_MS }, async (_what, changes, invariants) => {
+      const ground = await onBrokenPostgres(changes)
+      try {
+        const { evidence } = await play(ground, {
+          seed: SEED,
+          kills: 0,
+          leastMs: 4_000,
+          rounds: 0,
+          lastFaults: 0,
+          clients: { busy: 24, late: 8, keyed: 6, pauseMs: 100 },
+          prepare: ground.break,
+        })
+        const found = new Set(violationsOf(evidence).map(({ invariant }) => invariant))
+        expect([...found].sort(), `seed ${SEED}`).toEqual(expect.arrayContaining([...invariants]))
+      } finally {
+        await ground.end()
+      }
+    })
   })
-})

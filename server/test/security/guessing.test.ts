@@ -12,6 +12,9 @@ import { type Answer, endProcesses, numberOf } from '../helpers/process.ts'
 import { wrong } from '../helpers/wire.ts'
 import { burst } from './burst.ts'
 
+/** Servers that are broken on purpose are played in the long run; `stores/*-races.test.ts` break stores in each. */
+const LONG = process.env['TEST_LONG'] === '1'
+
 const SERVICES = 17
 const SETTINGS = {
   RESEND_COOLDOWN_SECONDS: '1',
@@ -208,36 +211,60 @@ describeBackends([SQLITE, ...SHARED], 'three processes on', (backend) => {
   })
 })
 
-describeBackends([POSTGRES], 'a judge that reads before it writes shows, on', (backend) => {
-  // Once for each guess of a batch.
-  const PAUSE = 'PERFORM pg_sleep(0.02);'
-  let next = 0
-  const fleet = Fleet.forTests(backend, { settings: SETTINGS })
-  beforeAll(async () => {
-    // Each of the two locks in turn; the other one is then as it was.
-    await breakPostgres(fleet().data, 'judge', [
-      [/PERFORM countersign\.hold_guesses\(p_guesses\);/, ''],
-      [/(FROM countersign\.guess_budgets WHERE phone = v\.phone) FOR UPDATE/g, '$1'],
-      [/UPDATE countersign\.guess_budgets/, `${PAUSE} $&`],
-    ])
+if (LONG)
+  describeBackends([POSTGRES], 'a judge that reads before it writes shows, on', (backend) => {
+    // Once for each guess of a batch.
+    const PAUSE = 'PERFORM pg_sleep(0.02);'
+    let next = 0
+    const fleet = Fleet.forTests(backend, { settings: SETTINGS })
+    beforeAll(async () => {
+      // Each of the two locks in turn; the other one is then as it was.
+      await breakPostgres(fleet().data, 'judge', [
+        [/PERFORM countersign\.hold_guesses\(p_guesses\);/, ''],
+        [/(FROM countersign\.guess_budgets WHERE phone = v\.phone) FOR UPDATE/g, '$1'],
+        [/UPDATE countersign\.guess_budgets/, `${PAUSE} $&`],
+      ])
+    })
+
+    test(
+      'R9: without a lock on the budget, more than 20 guesses at a number are judged',
+      BY_CHANCE,
+      async () => {
+        const counts = await raceAll(fleet(), await openAll(fleet(), numberOf(next++), ['sk']))
+        expect(counts['200 wrong_code']).toBeGreaterThan(20)
+      },
+    )
+
+    describe('without a lock on the verification', () => {
+      beforeAll(() =>
+        breakPostgres(fleet().data, 'judge', [
+          [/(FROM countersign\.verifications WHERE id = g\.id.*) FOR UPDATE/, '$1'],
+          [/UPDATE countersign\.verifications\s+SET guesses/, `${PAUSE} $&`],
+        ]),
+      )
+
+      test('R3: more than 5 wrong guesses are judged', BY_CHANCE, async () => {
+        const counts = await raceWrong(fleet(), await openOn(fleet(), numberOf(next++)))
+        expect(counts['200 wrong_code']).toBeGreaterThan(5)
+      })
+
+      test('R4: more than 1 right guess is approved', BY_CHANCE, async () => {
+        const counts = tally(await raceRight(fleet(), await openOn(fleet(), numberOf(next++))))
+        expect(counts['200 approved']).toBeGreaterThan(1)
+      })
+
+      test('R5: more than 5 guesses that arrive together are judged', BY_CHANCE, async () => {
+        const { id, code } = await openOn(fleet(), numberOf(next++))
+        const { judged } = await burstOn(fleet(), { id, code }, 250)
+        expect(judged).toBeGreaterThan(5)
+      })
+    })
   })
 
-  test(
-    'R9: without a lock on the budget, more than 20 guesses at a number are judged',
-    BY_CHANCE,
-    async () => {
-      const counts = await raceAll(fleet(), await openAll(fleet(), numberOf(next++), ['sk']))
-      expect(counts['200 wrong_code']).toBeGreaterThan(20)
-    },
-  )
-
-  describe('without a lock on the verification', () => {
-    beforeAll(() =>
-      breakPostgres(fleet().data, 'judge', [
-        [/(FROM countersign\.verifications WHERE id = g\.id.*) FOR UPDATE/, '$1'],
-        [/UPDATE countersign\.verifications\s+SET guesses/, `${PAUSE} $&`],
-      ]),
-    )
+if (LONG)
+  describeBackends([MONGODB], 'a judge that reads before it writes shows, on', (backend) => {
+    let next = 0
+    const fleet = Fleet.forTests(backend, { settings: SETTINGS, breakage: READ_FIRST })
 
     test('R3: more than 5 wrong guesses are judged', BY_CHANCE, async () => {
       const counts = await raceWrong(fleet(), await openOn(fleet(), numberOf(next++)))
@@ -249,33 +276,11 @@ describeBackends([POSTGRES], 'a judge that reads before it writes shows, on', (b
       expect(counts['200 approved']).toBeGreaterThan(1)
     })
 
-    test('R5: more than 5 guesses that arrive together are judged', BY_CHANCE, async () => {
-      const { id, code } = await openOn(fleet(), numberOf(next++))
-      const { judged } = await burstOn(fleet(), { id, code }, 250)
-      expect(judged).toBeGreaterThan(5)
+    test('R9: more than 20 guesses at a number are judged', BY_CHANCE, async () => {
+      const counts = await raceAll(fleet(), await openAll(fleet(), numberOf(next++), ['sk']))
+      expect(counts['200 wrong_code']).toBeGreaterThan(20)
     })
   })
-})
-
-describeBackends([MONGODB], 'a judge that reads before it writes shows, on', (backend) => {
-  let next = 0
-  const fleet = Fleet.forTests(backend, { settings: SETTINGS, breakage: READ_FIRST })
-
-  test('R3: more than 5 wrong guesses are judged', BY_CHANCE, async () => {
-    const counts = await raceWrong(fleet(), await openOn(fleet(), numberOf(next++)))
-    expect(counts['200 wrong_code']).toBeGreaterThan(5)
-  })
-
-  test('R4: more than 1 right guess is approved', BY_CHANCE, async () => {
-    const counts = tally(await raceRight(fleet(), await openOn(fleet(), numberOf(next++))))
-    expect(counts['200 approved']).toBeGreaterThan(1)
-  })
-
-  test('R9: more than 20 guesses at a number are judged', BY_CHANCE, async () => {
-    const counts = await raceAll(fleet(), await openAll(fleet(), numberOf(next++), ['sk']))
-    expect(counts['200 wrong_code']).toBeGreaterThan(20)
-  })
-})
 
 type Opened = { readonly id: string; readonly code: string; readonly to: string }
 
