@@ -231,10 +231,16 @@ export class Messenger {
     const found = await provider
       .lookup({ ...message, id: send.id, ...sender }, send.at, signal, known)
       .catch((): Found => ({ found: 'unknown' }))
-    if (found.found !== true) return found.found
+    if (found.found !== true) return (await this.#isTold(send)) || found.found
     const { ref, price } = found
     await this.#deps.store.settleSend(send, outcomeOf({ ok: true, ref, ...(price ? { price } : {}) }))
     return true
+  }
+
+  /** Whether a receipt has come since: its ref is known as the send's own then, and no lookup shows it. */
+  async #isTold({ owner, id }: Send): Promise<boolean> {
+    const sends = await this.#deps.store.sendsOf(owner)
+    return sends.some((send) => send.id === id && send.ref !== null)
   }
 
   /** Whether receipts come in for what a provider takes. */

@@ -19,8 +19,8 @@ export type ScriptedProvider = Provider & {
   readonly guesses: readonly string[]
   /** What it answers from now on; `hang`: nothing until the call is given up. */
   answer(next: Refusal | 'ok' | 'hang' | Sent): void
-  /** What it finds from now on. */
-  find(next: Found): void
+  /** What it finds from now on, or what it does to find it. */
+  find(next: Found | (() => Promise<Found>)): void
   /** What it says to guesses from now on. */
   rule(next: Ruling | ((code: string) => Ruling)): void
   /** Tells a receipt of the n-th message it was given, the first unless told. */
@@ -55,7 +55,7 @@ export function makeScriptedProvider(
   const lookups: Message[] = []
   const guesses: string[] = []
   let next: Refusal | 'ok' | 'hang' | Sent = 'ok'
-  let found: Found = { found: false }
+  let found: Found | (() => Promise<Found>) = { found: false }
   let ruling: Ruling | ((code: string) => Ruling) = 'wrong'
   let listener: (receipt: Receipt) => Promise<void> = async () => {}
   return {
@@ -97,8 +97,9 @@ export function makeScriptedProvider(
       ? {
           lookup: async (message: Message, _sinceMs: number, _signal: AbortSignal, known?: KnownRefs) => {
             lookups.push(message)
-            const isAnother = found.found === true && (await known?.([found.ref]))?.has(found.ref)
-            return isAnother === true ? { found: false } : found
+            const given = typeof found === 'function' ? await found() : found
+            const isAnother = given.found === true && (await known?.([given.ref]))?.has(given.ref)
+            return isAnother === true ? { found: false } : given
           },
         }
       : {}),

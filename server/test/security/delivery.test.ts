@@ -84,6 +84,25 @@ describe('R35, A38, F12: a provider that may have taken the message', () => {
     ])
   })
 
+  test.for([
+    ['where its vendor then shows that very message', { found: true, ref: 'a-1' }],
+    ['where its vendor cannot tell', { found: 'unknown' }],
+  ] as const)('whose receipt comes while it is asked has taken it, also %s', async ([, answer]) => {
+    const { server, a, b } = await startPair({ looksUp: true, tells: true })
+    a.answer('unknown')
+    const { id, sends } = await start(server, TO)
+    a.find(async () => {
+      await a.tell({ send: sends?.[0]?.id ?? '', progress: 'sent' })
+      return answer
+    })
+    await eventually(server, () => expect(a.lookups).toHaveLength(1))
+    await settle(server)
+    server.clock.advance(6)
+    await settle(server)
+    expect((await read(server, id)).sends).toMatchObject([{ provider: 'a', status: 'sent' }])
+    expect([a.messages.length, b.messages.length]).toEqual([1, 0])
+  })
+
   test('where the second may have taken it too there is no third', async () => {
     const c = makeScriptedProvider('c')
     const [a, b] = [makeScriptedProvider('a'), makeScriptedProvider('b')]
