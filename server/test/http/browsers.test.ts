@@ -22,6 +22,16 @@ function preflight(
   })
 }
 
+test('the time of an answer is that of the clock that decides, so that a page counts down by it', async () => {
+  const server = await startServer()
+  server.clock.advance(90)
+  const { headers } = await server.app.inject({ method: 'GET', url: '/healthz' })
+  expect(headers.date).toBe(new Date(server.clock.now()).toUTCString())
+  server.clock.advance(1)
+  const { headers: later } = await server.app.inject({ method: 'GET', url: '/v1/verifications' })
+  expect(later.date).toBe(new Date(server.clock.now()).toUTCString())
+})
+
 describe('CORS', () => {
   test('a preflight from an origin of CORS_ORIGINS is allowed what the contract needs, and no more', async () => {
     const server = await startServer({ settings: { CORS_ORIGINS: APP } })
@@ -92,6 +102,7 @@ describe('CORS', () => {
     expect(answer.status).toBe(201)
     expect(answer.headers['access-control-allow-origin']).toBe(APP)
     expect(String(answer.headers['access-control-expose-headers']).split(/, */).sort()).toEqual([
+      'date',
       'ratelimit',
       'ratelimit-policy',
       'retry-after',
