@@ -1,13 +1,46 @@
+import { resolve } from 'node:path'
 import { defineConfig } from 'vitest/config'
+
+/** In the repository packages are read as they are written; what is published has them built. */
+const source = (room: string) => resolve(import.meta.dirname, room, 'src/index.ts')
+
+/**
+ * Files that put something in the place of a module: each is loaded by itself. All others share the modules of their
+ * worker, which halves what a run costs, so a test takes back what it changes.
+ */
+const ALONE = [
+  'server/test/auth/backup-codes.test.ts',
+  'server/test/auth/password-hasher.test.ts',
+  'server/test/http/routes.test.ts',
+  'server/test/primitives/totp.test.ts',
+  'server/test/security/sign-in/second-factors.test.ts',
+  'server/test/security/sign-in/sign-in-limits.test.ts',
+]
+const EVERY = ['{server,client,react,web}/test/**/*.test.{ts,tsx}']
 
 export default defineConfig({
   test: {
-    include: ['server/test/**/*.test.ts'],
     globalSetup: ['server/test/helpers/services.setup.ts'],
-    testTimeout: 30_000,
-    hookTimeout: 30_000,
-    pool: 'forks',
     // Most of the time a file waits for processes of its own, so two at once are worth it on two cores already.
     maxWorkers: 2,
+    projects: [project('alone', ALONE, true), project('together', EVERY, false, ALONE)],
   },
 })
+
+function project(name: string, include: string[], isolate: boolean, exclude: string[] = []) {
+  return {
+    resolve: { alias: { '@countersign/client': source('client'), '@countersign/react': source('react') } },
+    oxc: { jsx: { runtime: 'automatic' as const } },
+    test: {
+      name,
+      include,
+      exclude,
+      isolate,
+      pool: 'forks' as const,
+      testTimeout: 30_000,
+      hookTimeout: 30_000,
+      restoreMocks: true,
+      unstubGlobals: true,
+    },
+  }
+}

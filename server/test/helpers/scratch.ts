@@ -16,8 +16,10 @@ export function makeFolder(): string {
 
 /** Ends every process that still runs and deletes every folder: the `afterAll` of a file that starts any. */
 export async function endAll(): Promise<void> {
+  const live = [...running].filter(({ exitCode, signalCode }) => exitCode === null && signalCode === null)
+  running.clear()
   await Promise.all(
-    [...running].map(
+    live.map(
       (child) =>
         new Promise((resolve) => {
           child.once('exit', resolve)
