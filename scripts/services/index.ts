@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { findChromium } from './chromium.ts'
 import { buildForeign, findOathtool, findOpenssl } from './foreign.ts'
 import { startMongodb } from './mongodb.ts'
 import { findPip, startMoto } from './moto.ts'
@@ -6,6 +7,7 @@ import { installNextjs } from './nextjs.ts'
 import { installPackages } from './packages.ts'
 import { findPgbouncer } from './pgbouncer.ts'
 import { findPostgres, startPostgres } from './postgres.ts'
+import { installReact18 } from './react-18.ts'
 import { findRedis, startRedis } from './redis.ts'
 import { findSmsc } from './smsc.ts'
 import { startToxiproxy } from './toxiproxy.ts'
@@ -25,7 +27,9 @@ export const SERVICES = [
   'python',
   'openssl',
   'oathtool',
+  'chromium',
   'nextjs',
+  'react-18',
   'twilio-python',
   'twilio-java',
   'twilio-go',
@@ -103,11 +107,13 @@ export async function startServices(): Promise<StartedServices> {
     attempt('smsc', () => installed(findSmsc)),
     attempt('python', () => after(findPip, buildForeign)),
     attempt('nextjs', installNextjs),
+    attempt('react-18', installReact18),
     attempt('twilio-python', () => after(findPip, installTwilioPython)),
     attempt('twilio-java', installTwilioJava),
     attempt('twilio-go', () => buildTwilioGo(GO_PROGRAM)),
     attempt('openssl', () => installed(findOpenssl)),
     attempt('oathtool', () => installed(findOathtool)),
+    attempt('chromium', () => installed(findChromium)),
   ])
   const stop = async () => {
     await Promise.all(servers.splice(0).map((server) => server.remove()))
@@ -125,6 +131,7 @@ function packages(): () => Promise<void> {
     ...(findPip() === undefined ? ['python3-pip'] : []),
     ...(findOpenssl() === undefined ? ['openssl'] : []),
     ...(findOathtool() === undefined ? ['oathtool'] : []),
+    ...(findChromium() === undefined ? ['chromium'] : []),
   ]
   let installing: Promise<void> | undefined
   return () => (installing ??= installPackages(wanted))
