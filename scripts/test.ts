@@ -8,9 +8,13 @@ type Report = { numPassedTests: number; numFailedTests: number; numPendingTests:
 
 const GATES: readonly (readonly [string, readonly string[]])[] = [
   ['types', ['tsc', '-p', '.']],
+  ['types of client', ['tsc', '-p', 'client']],
+  ['types of react', ['tsc', '-p', 'react']],
+  ['types of web', ['tsc', '-p', 'web']],
   ['lint', ['oxlint', '--type-aware', '--deny-warnings', '--quiet']],
   ['format', ['prettier', '--check', '--log-level', 'warn', '.']],
   ['generated docs', ['node', 'scripts/generate-config-docs.ts', '--check']],
+  ['generated types', ['node', 'scripts/generate-client-types.ts', '--check']],
 ]
 
 let passed = 0

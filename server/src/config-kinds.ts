@@ -16,6 +16,7 @@ export const sections = {
   smpp: 'SMPP',
   webhook: 'Webhook',
   signIn: 'Sign-in',
+  account: 'Account pages',
   testing: 'Development and testing',
   upkeep: 'Logs and retention',
 } as const

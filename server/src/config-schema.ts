@@ -1,5 +1,6 @@
 import { isIP } from 'node:net'
 import { getCountries } from 'libphonenumber-js/max'
+import { accountSettings } from './config-account-settings.ts'
 import { parseDatabaseUrl, parseRedisUrl } from './config-addresses.ts'
 import {
   boolean,
@@ -87,6 +88,18 @@ function parseHost(text: string): Reading<string> {
   const isLikeAddress = /^[\d.]+$/.test(text)
   if (isIP(text) !== 0 || (isName && !isLikeAddress)) return value(text)
   return bad(`must be an address or a host name without a port; ${show(text)} is neither`)
+}
+
+/** Whether a code can be bound to this host: a name of at least two labels, and no address. */
+export function isCodeDomain(host: string): boolean {
+  const label = '[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?'
+  return host.length <= 253 && new RegExp(`^(?:${label}\\.)+(?!\\d+$)${label}$`).test(host)
+}
+
+function parseCodeDomain(text: string): Reading<string> {
+  const host = text.toLowerCase()
+  if (host === 'off' || isCodeDomain(host)) return value(host)
+  return bad(`must be a host name such as app.example.com, or off; ${show(text)} is neither`)
 }
 
 function parseLocale(text: string): Reading<string> {
@@ -506,6 +519,26 @@ export const settings = {
     parse: parseLocale,
   }),
 
+  CODE_DOMAIN: text({
+    section: 'messaging',
+    about:
+      'The host whose pages codes are typed into. Texts with a code then end in `@host #code`, by which browsers fill the code in on that site and on no other. `off` leaves the line out. It is there only where it costs no second segment.',
+    fallback: undefined,
+    fallbackText: 'the host of `PUBLIC_URL` where that is `https://`',
+    accepts: 'a host name such as `app.example.com`, or `off`',
+    parse: parseCodeDomain,
+    example: 'app.example.com',
+  }),
+  ANDROID_APP_HASH: text({
+    section: 'messaging',
+    about:
+      'The hash by which Android’s SMS Retriever gives texts with a code to your app; they carry it in a line of its own, before that of `CODE_DOMAIN`. It is there only where it costs no second segment.',
+    fallback: undefined,
+    accepts: '11 characters of base64',
+    parse: matching(/^[A-Za-z0-9+/]{11}$/, '11 letters, digits, + and /'),
+    example: 'FA+9qCX9VSu',
+  }),
+
   ...providerSettings,
 
   ACCESS_TOKEN_EXPIRE_MINUTES: integer({
@@ -689,6 +722,8 @@ export const settings = {
     max: 86400,
     unit: 'calls',
   }),
+
+  ...accountSettings,
 
   DEV_MODE: boolean({
     section: 'testing',

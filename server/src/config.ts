@@ -1,5 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import type { Logo } from './config-account-settings.ts'
 import type { RedisPlace } from './config-addresses.ts'
 import {
   type ConfigProblem,
@@ -23,13 +24,20 @@ import {
   readProviders,
   warnOfProviders,
 } from './config-providers.ts'
-import { defaultCountries, type SettingKey, type TestPhone, type Values } from './config-schema.ts'
+import {
+  defaultCountries,
+  isCodeDomain,
+  type SettingKey,
+  type TestPhone,
+  type Values,
+} from './config-schema.ts'
 import { warnOfStrangers } from './config-strangers.ts'
 import type { Channel } from './messaging/provider.ts'
 import { noPrices, parsePrices, type PriceTable } from './messaging/prices.ts'
 import { defaultRoute, parseRoutes, type RoutingTable } from './messaging/routes.ts'
 import { parseTemplates } from './messaging/template-file.ts'
 import { Templates } from './messaging/templates.ts'
+import type { Autofill } from './messaging/texts.ts'
 
 export type { ConfigProblem, EnvironmentVariables } from './config-draft.ts'
 export { type CarrierName, type ProvidersConfig, statusUrlsOf } from './config-providers.ts'
@@ -147,6 +155,8 @@ export type MessagingConfig = {
   readonly failoverChannels: readonly Channel[]
   /** How long a start waits for a provider that does not answer, before the next one is asked. */
   readonly patienceMs: number
+  /** What texts with codes carry for phones and browsers; undefined members: nothing. */
+  readonly autofill: Autofill
 }
 
 /** Everything the environment says, read once at boot and deeply frozen. */
@@ -177,6 +187,7 @@ export type Config = ProvidersConfig & {
     readonly sink: { readonly url: string; readonly secret: string } | undefined
   }
   readonly signIn: SignInConfig
+  readonly account: AccountConfig
   readonly testPhones: readonly TestPhone[]
   readonly dev: {
     /** Never true in production. */
@@ -213,6 +224,21 @@ export type SignInConfig = {
     readonly wrongPasswordsPerAccountAddressHour: number
     readonly wrongPasswordsPerAccountDay: number
     readonly callsPerSessionMinute: number
+  }
+}
+
+/** The hosted account pages. */
+export type AccountConfig = {
+  readonly pages: boolean
+  readonly brand: {
+    readonly name: string
+    /** Undefined: the mark that is made in the accent. */
+    readonly logo: Logo | undefined
+    /** `#rrggbb`. */
+    readonly accent: string
+    readonly supportUrl: string | undefined
+    readonly termsUrl: string | undefined
+    readonly privacyUrl: string | undefined
   }
 }
 
@@ -261,6 +287,7 @@ export function readConfig(env: EnvironmentVariables, readFile: ReadFile = readT
   const chosen = chooseProviders(draft, report)
   const carriers = carriersOf(draft, chosen)
   for (const check of [checkOrder, checkProduction, checkSecrets]) check(draft, report)
+  checkLogo(draft.values, readFile, report)
   checkWorkers(draft, chosen, report)
   const providers = readProviders(draft, carriers, readFile, report)
   const tables = readTables(draft, carriers, readFile, report)
@@ -272,6 +299,7 @@ export function readConfig(env: EnvironmentVariables, readFile: ReadFile = readT
     workers: draft.values.WORKERS === 'auto' && whyOneProcess(draft, chosen) ? 1 : draft.values.WORKERS,
     ...assembleRules(draft.values),
     ...assembleMessages(draft),
+    account: assembleAccount(draft.values),
     messaging: { ...assembleMessaging(draft, carriers), ...tables },
     ...providers,
     warnings: [...warnOfStrangers(env), ...warnOfChoices(draft), ...warnOfProviders(draft, chosen, carriers)],
@@ -389,6 +417,16 @@ function isGuessable(secret: string): boolean {
 function isGuessableCode(code: string): boolean {
   const steps = Array.from(code.slice(1), (digit, index) => Number(digit) - Number(code[index]))
   return steps.every((step) => step === steps[0]) && Math.abs(steps[0] ?? 0) <= 1
+}
+
+/** A logo that is not there would only be missed by the people who see the pages. */
+function checkLogo({ BRAND_LOGO: logo }: Values, readFile: ReadFile, report: Report): void {
+  if (logo?.kind !== 'file') return
+  try {
+    readFile(logo.path)
+  } catch (error) {
+    report('BRAND_LOGO', `names a file that cannot be read (${errorCode(error)})`)
+  }
 }
 
 /** Several processes need what they can share. */
@@ -580,7 +618,15 @@ function assembleMessaging(
     confirmedFailoverExcept: values.CONFIRMED_FAILOVER_EXCEPT,
     failoverChannels: values.FAILOVER_CHANNELS,
     patienceMs: values.SEND_PATIENCE_MS ?? Math.min(PATIENCE_MS, values.START_DEADLINE_MS / 2),
+    autofill: { domain: codeDomainOf(values), appHash: values.ANDROID_APP_HASH },
   }
+}
+
+/** The host that codes are bound to: browsers take a host name of https alone, and no address. */
+function codeDomainOf({ CODE_DOMAIN: named, PUBLIC_URL: publicUrl }: Values): string | undefined {
+  if (named !== undefined) return named === 'off' ? undefined : named
+  const { protocol, hostname } = new URL(publicUrl ?? 'http://localhost')
+  return protocol === 'https:' && isCodeDomain(hostname) ? hostname : undefined
 }
 
 function assembleMessages({ values, production }: Draft): Pick<Config, 'guard' | 'testPhones' | 'dev'> {
@@ -591,6 +637,20 @@ function assembleMessages({ values, production }: Draft): Pick<Config, 'guard' |
     },
     testPhones: values.TEST_PHONE_NUMBERS,
     dev: { mode: values.DEV_MODE, previewCode: values.DEV_PREVIEW_CODE },
+  }
+}
+
+function assembleAccount(values: Values): AccountConfig {
+  return {
+    pages: values.ACCOUNT_PAGES,
+    brand: {
+      name: values.BRAND_NAME ?? values.SERVICE_NAME,
+      logo: values.BRAND_LOGO,
+      accent: values.BRAND_ACCENT.toLowerCase(),
+      supportUrl: values.BRAND_SUPPORT_URL,
+      termsUrl: values.BRAND_TERMS_URL,
+      privacyUrl: values.BRAND_PRIVACY_URL,
+    },
   }
 }
 

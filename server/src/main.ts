@@ -263,7 +263,7 @@ async function composeOn(
     log,
     ready: () => storage.ready(),
     ...(inbox ? { inbox } : {}),
-    settings: httpSettings(config),
+    settings: httpSettings(config, made),
   }
   return {
     config,
@@ -338,10 +338,14 @@ function verifySettings(config: Config): VerifySettings {
     confirms: (service) =>
       config.messaging.confirmedFailover && !config.messaging.confirmedFailoverExcept.includes(service),
     failoverChannels: config.messaging.failoverChannels,
+    // The pages and apps of an account's service are its own: it names its app with each start, and no domain of ours.
+    autofillOf: (service) => (service.startsWith('VA') ? undefined : config.messaging.autofill),
   }
 }
 
-function httpSettings(config: Config): Services['settings'] {
+function httpSettings(config: Config, { devKeys }: MadeForDevelopment): Services['settings'] {
+  const fixed = config.secrets.apiKeys.find((key) => key.startsWith('pk_'))
+  const publishable = devKeys?.publishable ?? fixed
   return {
     ...config.http,
     deviceSeconds: config.signIn.deviceDays * 86_400,
@@ -349,6 +353,21 @@ function httpSettings(config: Config): Services['settings'] {
     production: config.env === 'production',
     publishableReadsPerAddressHour: config.limits.publishableReadsPerAddressHour,
     messagesPerPhoneHour: config.limits.messagesPerPhoneHour,
+    account: config.account.pages
+      ? {
+          password_length: config.signIn.passwordLengthMin,
+          code_length: config.verify.codeLength,
+          second_factor: config.signIn.secondFactor,
+          second_factor_sms: config.signIn.secondFactorSms,
+        }
+      : undefined,
+    brand: config.account.brand,
+    codeLength: config.verify.codeLength,
+    devKeys: {
+      ...(publishable === undefined ? {} : { publishable }),
+      // One that was given is not shown: it may be that of another server, too.
+      ...(devKeys === undefined ? {} : { secret: devKeys.secret }),
+    },
   }
 }
 

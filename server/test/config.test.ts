@@ -108,6 +108,7 @@ describe('defaults', () => {
         confirmedFailoverExcept: [],
         failoverChannels: [],
         patienceMs: 4000,
+        autofill: { domain: undefined, appHash: undefined },
       },
       twilio: undefined,
       twilioVerify: undefined,

@@ -37,6 +37,16 @@ beforeAll(() => {
     'server/package.json',
     'server/tsconfig.build.json',
     'server/src',
+    'package-lock.json',
+    'client/package.json',
+    'client/src',
+    'react/package.json',
+    'react/src',
+    'scripts/build-web.ts',
+    'web/package.json',
+    'web/tsconfig.json',
+    'web/vite.config.ts',
+    'web/src',
   ])
     cpSync(join(ROOT, path), join(copy, path), { recursive: true })
   symlinkSync(MODULES, join(copy, 'node_modules'))
@@ -113,7 +123,16 @@ describe('the tarball', () => {
         'package/package.json',
       ]),
     )
-    const others = files.filter((file) => !/^package\/dist\/.+(?:\.js|\.d\.ts)$/.test(file))
+    const pages = files.filter((file) => file.startsWith('package/dist/web/'))
+    expect(pages).toEqual(
+      expect.arrayContaining([
+        'package/dist/web/.vite/manifest.json',
+        expect.stringMatching(/\/assets\/account-[\w-]+\.js\.br$/),
+        expect.stringMatching(/\/assets\/settings-[\w-]+\.js$/),
+      ]),
+    )
+    const compiled = files.filter((file) => !pages.includes(file))
+    const others = compiled.filter((file) => !/^package\/dist\/.+(?:\.js|\.d\.ts)$/.test(file))
     expect(others).toEqual([
       'package/LICENSE',
       'package/README.md',
@@ -136,6 +155,21 @@ describe('the tarball', () => {
        console.log(passwordFault('Password1', { about: [] }), passwordFault('hX4!qz7w', { about: [] }))`,
     )
     expect(run(process.execPath, ['password.mjs'], app)).toBe('common undefined\n')
+  })
+
+  test('serves the account pages that it brings', () => {
+    writeFileSync(
+      join(app, 'pages.mjs'),
+      `import { createCountersign } from 'countersign'
+       const countersign = await createCountersign({ DATABASE_URL: 'sqlite::memory:', SECRET_KEY: 's'.repeat(40) })
+       const http = await countersign.http()
+       const page = await http.inject('/account/sign-in')
+       const [, script] = /src="([^"]+)"/.exec(page.body) ?? []
+       console.log(page.statusCode, (await http.inject(script)).statusCode)
+       await http.close()
+       await countersign.close()`,
+    )
+    expect(run(process.execPath, ['pages.mjs'], app)).toBe('200 200\n')
   })
 
   test('has a command that can be run as it lies', () => {

@@ -56,6 +56,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'make-messaging.ts': ['config.ts', 'log.ts', 'http', 'messaging', 'primitives'],
   'make-providers.ts': ['config.ts', 'providers', 'messaging', 'primitives'],
   'config.ts': [
+    'config-account-settings.ts',
     'config-addresses.ts',
     'config-draft.ts',
     'config-files.ts',
@@ -80,6 +81,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'config-files.ts': ['config-draft.ts', 'config-reading.ts'],
   'config-draft.ts': ['config-kinds.ts', 'config-schema.ts'],
   'config-schema.ts': [
+    'config-account-settings.ts',
     'config-addresses.ts',
     'config-kinds.ts',
     'config-provider-settings.ts',
@@ -87,6 +89,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'primitives',
     'messaging',
   ],
+  'config-account-settings.ts': ['config-kinds.ts', 'config-reading.ts'],
   'config-provider-settings.ts': ['config-kinds.ts', 'config-reading.ts', 'messaging'],
   'config-kinds.ts': ['config-reading.ts'],
   'config-addresses.ts': ['config-reading.ts', 'stores'],

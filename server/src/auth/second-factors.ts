@@ -57,6 +57,12 @@ export function methodOf(factors: SecondFactors | null): 'none' | 'sms' | 'app' 
   return factors.app === null ? 'sms' : 'app'
 }
 
+/** Every method that is on, texts first. */
+export function methodsOf(factors: SecondFactors | null): ('sms' | 'app')[] {
+  if (factors === null) return []
+  return [...(factors.sms ? (['sms'] as const) : []), ...(factors.app === null ? [] : (['app'] as const))]
+}
+
 /** A code as it is meant: apps and texts show theirs with a space in the middle, and people type that. */
 export function withoutSpaces(code: string): string {
   return code.replace(/[ \u00a0]/g, '')

@@ -18,8 +18,13 @@ const LOCALHOST = /^https?:\/\/(?:localhost|127\.0\.0\.1|\[::1\])(?::\d+)?$/
 /** Whether a browser page from this origin may call at all. */
 export function isAllowedOrigin(settings: Services['settings'], origin: string): boolean {
   if (settings.corsOrigins === '*') return true
-  if (settings.corsOrigins.includes(origin)) return true
+  if (settings.corsOrigins.includes(origin) || origin === originOf(settings.publicUrl)) return true
   return settings.devMode && settings.corsOrigins.length === 0 && LOCALHOST.test(origin)
+}
+
+/** The server's own pages call it, too. */
+function originOf(publicUrl: string): string | undefined {
+  return URL.parse(publicUrl)?.origin
 }
 
 /**

@@ -15,9 +15,12 @@ import { CountersignError } from '../primitives/errors.ts'
 import { makeId } from '../primitives/ids.ts'
 import { type Access, authenticate, authenticateAccount, isAllowedOrigin } from './access.ts'
 import { makeClientAddress } from './client-address.ts'
+import { registerPages } from './account/pages.ts'
+import { registerAccount } from './account/routes.ts'
 import { registerAdmin } from './admin/routes.ts'
 import { agentOf, authenticateUser } from './auth/people.ts'
 import { COOKIE_HEADER } from './auth/cookies.ts'
+import { makeDateHeader } from './date-header.ts'
 import { registerAuth } from './auth/routes.ts'
 import { registerDevRoutes } from './dev/routes.ts'
 import { errorHeaders, toCountersignError, toProblem } from './errors.ts'
@@ -118,7 +121,11 @@ export async function buildApp(services: Services): Promise<App> {
   registerTwilio(app, services)
   registerOperations(app, services)
   registerReceiptHooks(app, services)
-  if (services.inbox && settings.devMode) registerDevRoutes(app, services.inbox, settings.publicUrl)
+  const isDev = services.inbox !== undefined && settings.devMode
+  if (!isDev && settings.account === undefined) return app
+  const pages = registerPages(app, settings.brand)
+  if (settings.account !== undefined) registerAccount(app, services, pages)
+  if (services.inbox !== undefined && isDev) registerDevRoutes(app, services.inbox, { settings, pages })
   return app
 }
 
@@ -134,7 +141,8 @@ async function registerCors(app: App, services: Services): Promise<void> {
     // The refresh token may lie in a cookie; see `auth/cookies.ts`. A page of any origin cannot use it.
     credentials: services.settings.corsOrigins !== '*',
     allowedHeaders: ['authorization', 'content-type', 'idempotency-key', COOKIE_HEADER],
-    exposedHeaders: ['retry-after', 'ratelimit', 'ratelimit-policy', 'x-request-id'],
+    // By `date` a page counts down with the server's clock and not its own.
+    exposedHeaders: ['date', 'retry-after', 'ratelimit', 'ratelimit-policy', 'x-request-id'],
     maxAge: 600,
     strictPreflight: false,
   })
@@ -148,8 +156,9 @@ function headersOfAll({ production, publicUrl }: Services['settings']): Readonly
 
 function registerHooks(app: App, services: Services, headers: Readonly<Record<string, string>>): void {
   const clientAddress = makeClientAddress(services.settings.trustedProxies)
+  const dateNow = makeDateHeader(services.clock)
   app.addHook('onRequest', (request, reply, done) => {
-    reply.headers(headers).header('x-request-id', request.id)
+    reply.headers(headers).header('x-request-id', request.id).header('date', dateNow())
     const access = request.routeOptions.config.access
     if (access === undefined || access === 'open') return done()
     const address = clientAddress(request.socket.remoteAddress, request.headers['x-forwarded-for'])

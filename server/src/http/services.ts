@@ -15,6 +15,7 @@ import type { Totp } from '../services/totp.ts'
 import type { AttemptStore } from '../verify/attempts.ts'
 import type { Verifier } from '../verify/verifier.ts'
 import type { WrongRateAlarm } from '../verify/alarm.ts'
+import type { Brand } from './account/brand.ts'
 import type { Metrics } from './metrics.ts'
 
 /** What the HTTP face needs of the rest; the composition root fills it. */
@@ -61,4 +62,21 @@ export type HttpSettings = {
   readonly messagesPerPhoneHour: number
   /** How long a device is remembered. */
   readonly deviceSeconds: number
+  /** The hosted account pages; undefined: there are none. */
+  readonly account: AccountPages | undefined
+  readonly brand: Brand
+  /** Digits of a code. */
+  readonly codeLength: number
+  /** Keys of development: what the start page calls with, and what it shows to this machine alone. */
+  readonly devKeys: { readonly publishable?: string; readonly secret?: string }
+}
+
+/** What the account pages are told of the server. */
+export type AccountPages = {
+  /** The fewest characters of a password. */
+  readonly password_length: number
+  /** Digits of a code. */
+  readonly code_length: number
+  readonly second_factor: 'off' | 'offered' | 'required'
+  readonly second_factor_sms: 'allowed' | 'fallback' | 'off'
 }

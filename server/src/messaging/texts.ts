@@ -29,8 +29,18 @@ export type CodeMessage = {
   readonly template?: string | undefined
   /** What stands in the template's own places. */
   readonly substitutions?: Readonly<Record<string, string>> | undefined
-  /** A line for machines at the end. */
+  /** A line for machines at the end that must be there, whatever the message then costs. */
   readonly lastLine?: string
+  /** Lines for machines that are there where they cost no second segment. */
+  readonly autofill?: Autofill | undefined
+}
+
+/** By what phones and browsers find the code of a text by themselves. */
+export type Autofill = {
+  /** The host whose pages the code is for: `@host #code`, always the last line. */
+  readonly domain?: string | undefined
+  /** The hash of the Android app that may read the message: 11 characters in a line of their own. */
+  readonly appHash?: string | undefined
 }
 
 const SENTENCES = {
@@ -45,15 +55,36 @@ const SENTENCES = {
 /**
  * Writes the message that carries a code: always one SMS segment. What it says besides the code and the
  * service is as much as fits: what the code is for, a warning never to pass it on, when it expires; when
- * room runs out they are dropped from the end. A tenant's own template is written as it is, and a payment always.
+ * room runs out they are dropped from the end, and after them the lines for machines. A tenant's own template is
+ * written as it is, and a payment always.
  */
 export function renderCode(message: CodeMessage): string {
   const { template, lastLine } = message
-  const body = template === undefined ? ourText(message) : fillTemplate(template, message)
-  return lastLine === undefined ? body : `${body}\n${lastLine}`
+  if (lastLine !== undefined) return `${bodyOf(message)}\n${lastLine}`
+  const tails = tailsOf(message)
+  if (template !== undefined || message.payment !== undefined) {
+    const body = bodyOf(message)
+    const { segments } = countSegments(body)
+    return body + (tails.find((tail) => countSegments(body + tail).segments === segments) ?? '')
+  }
+  return ourText(message, tails)
 }
 
-function ourText(message: CodeMessage): string {
+function bodyOf(message: CodeMessage): string {
+  return message.template === undefined ? ourText(message, ['']) : fillTemplate(message.template, message)
+}
+
+/**
+ * The ends that a message may have, the best one first. Browsers look for the domain in the last line alone; Android
+ * finds the hash in any.
+ */
+function tailsOf({ autofill: { domain, appHash } = {}, code }: CodeMessage): readonly string[] {
+  const hash = appHash === undefined ? '' : `\n${appHash}`
+  const bound = domain === undefined ? '' : `\n@${domain} #${code}`
+  return [...new Set([hash + bound, bound, hash, ''])]
+}
+
+function ourText(message: CodeMessage, tails: readonly string[]): string {
   const texts = lookupLocale(codeTexts, [message.locale, message.defaultLocale, 'en'])
   if (texts === undefined) throw new Error('no texts for English')
   if (message.payment !== undefined) return `${fill(texts.code, message)} ${paymentLine(message.payment)}`
@@ -62,9 +93,11 @@ function ourText(message: CodeMessage): string {
     message.ttlMinutes === undefined
       ? [joinSentences(purpose, texts.never), purpose]
       : [joinSentences(purpose, texts.never, texts.minutes), joinSentences(purpose, texts.never), purpose]
-  for (const wording of wordings) {
-    const text = fill(wording, message)
-    if (countSegments(text).segments === 1) return text
+  for (const tail of tails) {
+    for (const wording of wordings) {
+      const text = fill(wording, message) + tail
+      if (countSegments(text).segments === 1) return text
+    }
   }
   return fill(texts.code, message)
 }

@@ -146,7 +146,10 @@ export class CodeDelivery {
     return failed ? this.#deps.store.fail(verification.id) : verification
   }
 
-  async #body({ service, locale, purpose, terms, expiresAt }: Verification, code: string): Promise<string> {
+  async #body(
+    { service, channel, locale, purpose, terms, expiresAt }: Verification,
+    code: string,
+  ): Promise<string> {
     const { settings, clock, policyOf, templateOf } = this.#deps
     const { template, substitutions, amount, payee, appHash } = terms ?? {}
     const left = expiresAt - clock.now()
@@ -159,6 +162,7 @@ export class CodeDelivery {
       purpose,
       ...(amount === undefined || payee === undefined ? {} : { payment: { amount, payee } }),
       ...(appHash === undefined ? {} : { lastLine: appHash }),
+      autofill: channel === 'sms' ? settings.autofillOf(service) : undefined,
       template: template === undefined ? undefined : templateOf(template, locale),
       substitutions,
     })

@@ -2,6 +2,7 @@ import type { GuardPolicy } from '../guard/guard.ts'
 import type { Counters } from '../limits/counters.ts'
 import type { Channel } from '../messaging/provider.ts'
 import type { Messenger } from '../messaging/messenger.ts'
+import type { Autofill } from '../messaging/texts.ts'
 import type { Clock } from '../primitives/clock.ts'
 import { CountersignError } from '../primitives/errors.ts'
 import { isId } from '../primitives/ids.ts'
@@ -31,6 +32,8 @@ export type VerifySettings = {
   readonly confirms: (service: string) => boolean
   /** The channels that a code goes by, unasked, when its own does not reach the number. */
   readonly failoverChannels: readonly Channel[]
+  /** What a text with a code carries for the phones and browsers of a service's people; undefined: nothing. */
+  readonly autofillOf: (service: string) => Autofill | undefined
 }
 
 /**

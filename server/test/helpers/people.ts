@@ -12,6 +12,7 @@ export type WireUser = {
   readonly phone_verified_at: string | null
   readonly two_factor_enabled: boolean
   readonly two_factor_method: string
+  readonly two_factor_methods: readonly string[]
   readonly backup_codes_left: number
   readonly created_at: string
 }

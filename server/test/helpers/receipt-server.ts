@@ -94,6 +94,17 @@ export async function startReceiptServer(options: {
       publishableReadsPerAddressHour: 600,
       messagesPerPhoneHour: 30,
       deviceSeconds: 2_592_000,
+      account: undefined,
+      brand: {
+        name: 'Countersign',
+        logo: undefined,
+        accent: '#0b6b5b',
+        supportUrl: undefined,
+        termsUrl: undefined,
+        privacyUrl: undefined,
+      },
+      codeLength: 6,
+      devKeys: {},
     },
   })
   const sockets: Socket[] = []

@@ -44,6 +44,16 @@ function pathOf(url: string): string {
 
 const OPEN = [
   '/',
+  '/account',
+  '/account/',
+  '/account/sign-in',
+  '/account/sign-up',
+  '/account/reset',
+  '/account/settings',
+  '/account/undo-phone-change',
+  '/account/brand.css',
+  '/account/logo',
+  '/account/assets/:name',
   '/openapi.json',
   '/docs',
   '/docs/*',

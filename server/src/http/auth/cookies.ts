@@ -50,6 +50,11 @@ export function readRefreshCookie(services: Services, request: FastifyRequest): 
   return token
 }
 
+/** Whether somebody seems to be signed in. It opens nothing, and a page may be told. */
+export function hasRefreshCookie(request: FastifyRequest): boolean {
+  return readCookie(request, REFRESH) !== undefined
+}
+
 function readCookie(request: FastifyRequest, name: string): string | undefined {
   const pairs = (request.headers.cookie ?? '').split(';').map((pair) => pair.trim())
   const found = pairs.find((pair) => pair.startsWith(`${name}=`))?.slice(name.length + 1)

@@ -5,7 +5,7 @@ import type { Device } from '../../auth/devices.ts'
 import { emailOf } from '../../auth/email.ts'
 import { type AuthEvent, EVENT_TYPES } from '../../auth/events.ts'
 import type { Grant } from '../../auth/grant.ts'
-import { factorsOf, methodOf } from '../../auth/second-factors.ts'
+import { factorsOf, methodOf, methodsOf } from '../../auth/second-factors.ts'
 import type { Session, User } from '../../auth/user.ts'
 import type { Verification } from '../../verify/verification.ts'
 import { NO_NUL, NullableText, NullableTime, Time, time, timeOrNull, Words } from '../schemas.ts'
@@ -32,6 +32,9 @@ const userMembers = {
   phone_verified_at: NullableTime,
   two_factor_enabled: Type.Boolean(),
   two_factor_method: Words(['none', 'sms', 'app'], 'The preferred second factor'),
+  two_factor_methods: Type.Array(Words(['sms', 'app'], 'A method that is on'), {
+    description: 'Every second factor that is on, `sms` first',
+  }),
   backup_codes_left: Type.Integer(),
   created_at: Time,
 }
@@ -150,6 +153,7 @@ export function userView(user: User): Static<typeof UserView> {
     phone_verified_at: user.phone === null ? null : timeOrNull(user.phoneVerifiedAt),
     two_factor_enabled: factors !== null,
     two_factor_method: methodOf(factors),
+    two_factor_methods: methodsOf(factors),
     backup_codes_left: factors?.backup.hashes.length ?? 0,
     created_at: time(user.createdAt),
   }

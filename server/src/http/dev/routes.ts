@@ -1,13 +1,12 @@
-import { randomBytes } from 'node:crypto'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
 import type { Inbox } from '../../messaging/inbox.ts'
+import type { Pages } from '../account/pages.ts'
 import type { App } from '../app.ts'
+import type { HttpSettings } from '../services.ts'
 import { streamInbox } from './inbox-stream.ts'
-import { inboxPage } from './inbox-page.ts'
-import { pagePolicy } from './page.ts'
 import { makeSameSiteCheck } from './same-site.ts'
-import { startPage } from './start-page.ts'
+import { isFromThisMachine } from './this-machine.ts'
 
 const LIST_USUAL = 100
 
@@ -21,21 +20,39 @@ const Query = Type.Object(
   { additionalProperties: false },
 )
 
+/** What the development pages are shown with. */
+export type DevPages = {
+  readonly settings: Pick<HttpSettings, 'publicUrl' | 'devKeys' | 'account' | 'codeLength'>
+  readonly pages: Pages
+}
+
 /**
  * Serves the development pages: the start page, the inbox, its messages and their events. Only for a server in
  * development, because whoever reads the inbox reads the codes.
  */
-export function registerDevRoutes(app: App, inbox: Inbox, publicUrl: string): void {
-  const check = makeSameSiteCheck(publicUrl)
+export function registerDevRoutes(app: App, inbox: Inbox, { settings, pages }: DevPages): void {
+  const check = makeSameSiteCheck(settings.publicUrl)
   const stream = streamInbox(app, inbox)
   const options = {
     config: { access: 'open' as const },
     schema: { hide: true },
     onRequest: async (request: FastifyRequest) => check(request),
   }
+  const show = (reply: FastifyReply, name: 'start' | 'inbox', title: string, data: object) =>
+    pages.show(reply, {
+      title,
+      entry: `src/${name}.tsx`,
+      data: { page: name, has_account: settings.account !== undefined, ...data },
+    })
 
-  app.get('/', options, (_request, reply) => sendPage(reply, (nonce) => startPage({ nonce, publicUrl })))
-  app.get('/dev/inbox', options, (_request, reply) => sendPage(reply, (nonce) => inboxPage({ nonce })))
+  app.get('/', options, (request, reply) =>
+    show(reply, 'start', 'Countersign', {
+      code_length: settings.codeLength,
+      publishable_key: settings.devKeys.publishable ?? null,
+      secret_key: isFromThisMachine(request) ? (settings.devKeys.secret ?? null) : null,
+    }),
+  )
+  app.get('/dev/inbox', options, (_request, reply) => show(reply, 'inbox', 'Inbox · Countersign', {}))
   app.get(
     '/dev/inbox/messages',
     { ...options, schema: { hide: true, querystring: Query } },
@@ -50,21 +67,6 @@ export function registerDevRoutes(app: App, inbox: Inbox, publicUrl: string): vo
     return reply.code(204).send()
   })
   app.get('/dev/inbox/events', options, (request, reply) => stream(request, reply))
-}
-
-function sendPage(reply: FastifyReply, render: (nonce: string) => string): FastifyReply {
-  const nonce = randomBytes(16).toString('base64url')
-  return reply
-    .headers({
-      'content-type': 'text/html; charset=utf-8',
-      'content-security-policy': pagePolicy(nonce),
-      'cache-control': 'no-store',
-      'cross-origin-opener-policy': 'same-origin',
-      'cross-origin-resource-policy': 'same-origin',
-      'referrer-policy': 'no-referrer',
-      'x-content-type-options': 'nosniff',
-    })
-    .send(render(nonce))
 }
 
 function readTo(to: string | undefined): string | undefined {

@@ -43,7 +43,7 @@ describe('turning a second factor on', () => {
   test('an app: its secret, URL and QR; with its first code ten backup codes, told this once', async () => {
     const server = await startServer({ settings: { ...QUICK, SERVICE_NAME: 'Acme' } })
     const tokens = await register(server, { phone: phoneOf(0), email: 'ada@example.org' })
-    expect(await meOf(server, tokens)).toMatchObject({ two_factor_enabled: false, two_factor_method: 'none' })
+    expect(await meOf(server, tokens)).toMatchObject({ two_factor_enabled: false, two_factor_methods: [] })
     const { body } = await as<{ secret: string; otpauth_url: string; qr_svg: string }>(
       server,
       tokens,
@@ -65,6 +65,7 @@ describe('turning a second factor on', () => {
     expect(await meOf(server, tokens)).toMatchObject({
       two_factor_enabled: true,
       two_factor_method: 'app',
+      two_factor_methods: ['app'],
       backup_codes_left: 10,
     })
   })
@@ -73,7 +74,11 @@ describe('turning a second factor on', () => {
     const server = await startServer({ settings: QUICK })
     const tokens = await register(server, { phone: phoneOf(0) })
     await enableSms(server, tokens)
-    expect(await meOf(server, tokens)).toMatchObject({ two_factor_method: 'sms', backup_codes_left: 10 })
+    expect(await meOf(server, tokens)).toMatchObject({
+      two_factor_method: 'sms',
+      two_factor_methods: ['sms'],
+      backup_codes_left: 10,
+    })
   })
 
   test('both: the app is preferred, and the codes are new', async () => {
@@ -84,7 +89,11 @@ describe('turning a second factor on', () => {
       code: backupCodes[0] ?? '',
     })
     const { backupCodes: renewed } = await enableApp(server, body)
-    expect(await meOf(server, body)).toMatchObject({ two_factor_method: 'app', backup_codes_left: 10 })
+    expect(await meOf(server, body)).toMatchObject({
+      two_factor_method: 'app',
+      two_factor_methods: ['sms', 'app'],
+      backup_codes_left: 10,
+    })
     const challenge = await challenged(server, phone)
     expect(challenge.factors).toEqual(['totp', 'sms', 'backup_code'])
     const old = { factor: 'backup_code', code: backupCodes[1] ?? '' }

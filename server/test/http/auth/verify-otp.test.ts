@@ -62,6 +62,7 @@ describe('POST /api/auth/verify-otp', () => {
         phone_verified_at: at,
         two_factor_enabled: false,
         two_factor_method: 'none',
+        two_factor_methods: [],
         backup_codes_left: 0,
         created_at: at,
       },
