@@ -16,6 +16,8 @@ const ALONE = [
   'server/test/security/sign-in/second-factors.test.ts',
   'server/test/security/sign-in/sign-in-limits.test.ts',
 ]
+/** Makes the pictures of the manual: `PICTURES=1 vitest run react/test/pictures.test.ts`. */
+const PICTURES = process.env['PICTURES'] ? [] : ['react/test/pictures.test.ts']
 const EVERY = ['{server,client,react,web}/test/**/*.test.{ts,tsx}']
 
 export default defineConfig({
@@ -23,7 +25,7 @@ export default defineConfig({
     globalSetup: ['server/test/helpers/services.setup.ts'],
     // Most of the time a file waits for processes of its own, so two at once are worth it on two cores already.
     maxWorkers: 2,
-    projects: [project('alone', ALONE, true), project('together', EVERY, false, ALONE)],
+    projects: [project('alone', ALONE, true), project('together', EVERY, false, [...ALONE, ...PICTURES])],
   },
 })
 

@@ -7,13 +7,12 @@ import { phoneOf } from '../../server/test/helpers/server.ts'
 import { type Fixture, startFixture } from './helpers/fixture.ts'
 import { codeField, sendCode, wrong } from './helpers/flow.ts'
 
-/** Where the pictures of the manual lie. `PICTURES=1 npm test -- pictures` takes them anew. */
+/** Where the pictures of the manual lie. `vitest.config.ts` leaves this file out unless they are wanted. */
 const IMAGES = fileURLToPath(new URL('../../docs/images/', import.meta.url))
-const WANTED = process.env['PICTURES'] === '1'
 const PHONE = { width: 390, height: 560 }
 const DESKTOP = { width: 760, height: 560 }
 
-describe.skipIf(NO_BROWSER || !WANTED)('the pictures of the manual', () => {
+describe.skipIf(NO_BROWSER)('the pictures of the manual', () => {
   let fixture: Fixture
   beforeAll(async () => {
     fixture = await startFixture(fileURLToPath(new URL('app', import.meta.url)))
