@@ -203,6 +203,8 @@ describe.skipIf(NO_BROWSER)('the account pages', () => {
     await expect
       .poll(() => page.evaluate('[document.documentElement.lang, document.dir].join()'))
       .toBe('ar,rtl')
+    await expect.poll(() => page.title()).toMatch(/^[\u0600-\u06ff ]+ · Acme$/)
+    await page.getByRole('link', { name: 'الشروط' }).waitFor()
     await expectSound(page)
     expect(errors).toEqual([])
     await context.close()

@@ -1,6 +1,8 @@
 import './layout.css'
+import { useCountersign } from '@countersign/react'
 import type { ReactNode } from 'react'
 import type { AccountData } from './data.ts'
+import { footTexts } from './foot-texts.ts'
 
 /** What surrounds every account page: the brand, and the ways out of it. */
 export function Layout({
@@ -13,10 +15,12 @@ export function Layout({
   readonly isWide?: boolean
   readonly children: ReactNode
 }): ReactNode {
+  const { language, dir } = useCountersign()
+  const texts = footTexts(language)
   const links = [
-    ['Help', brand.support],
-    ['Terms', brand.terms],
-    ['Privacy', brand.privacy],
+    [texts.support, brand.support],
+    [texts.terms, brand.terms],
+    [texts.privacy, brand.privacy],
   ] as const
   return (
     <div className={isWide ? 'account account-wide' : 'account'}>
@@ -27,7 +31,7 @@ export function Layout({
         </span>
       </header>
       <main>{children}</main>
-      <footer className="account-foot">
+      <footer className="account-foot" dir={dir} lang={language}>
         {links.map(
           ([label, href]) =>
             href !== undefined && (
