@@ -109,6 +109,7 @@ describe.skipIf(NO_BROWSER)('VerifyPhone against the real server', () => {
     fixture.server.clock.advance(601)
     await codeField(page).fill(old)
     await page.getByRole('alert').filter({ hasText: 'This code has expired.' }).waitFor()
+    expect(await axeViolations(page)).toEqual([])
     expect(await focused(page)).toBe('Code')
     await page.getByRole('button', { name: /code/i }).and(page.locator('[data-kind=primary]')).click()
     await page.getByRole('button', { name: 'Verify' }).waitFor()
@@ -204,6 +205,7 @@ describe.skipIf(NO_BROWSER)('VerifyPhone against the real server', () => {
     const code = fixture.codeFor(to)
     await codeField(page).fill(code)
     await alert.filter({ hasText: 'You are offline.' }).waitFor()
+    expect(await axeViolations(page)).toEqual([])
     expect(await codeField(page).inputValue()).toBe(code)
     await page.context().setOffline(false)
     await page.getByRole('button', { name: 'Verify' }).dblclick()
@@ -307,6 +309,7 @@ describe.skipIf(NO_BROWSER)('VerifyPhone against the real server', () => {
     await page.getByRole('textbox', { name: 'Phone number' }).fill(to)
     await page.getByRole('button', { name: 'Send code' }).click()
     await page.getByRole('alert').filter({ hasText: 'Too many tries. Try again in 30 seconds.' }).waitFor()
+    expect(await axeViolations(page)).toEqual([])
     await page.context().close()
   })
 
