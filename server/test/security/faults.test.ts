@@ -144,6 +144,8 @@ describe('the log', () => {
         server.call('GET', '/readyz'),
       ])
       for (const answer of answers) expectUnavailable(answer)
+      // Also by itself, with nobody else's write to fail with.
+      expectUnavailable(await server.call('GET', '/readyz'))
       expect(await server.inbox()).toHaveLength(1)
       expect((await server.call('GET', '/healthz')).status).toBe(200)
       expect(await server.read(id)).toMatchObject({ status: 'pending', checks_left: 4 })

@@ -4,7 +4,7 @@ import { endProcesses, numberOf, ServerProcess } from '../helpers/process.ts'
 import { FuzzRequests, type OpenApi } from './fuzz-requests.ts'
 
 const LONG = process.env['TEST_LONG'] === '1'
-const REQUESTS = LONG ? 2_000_000 : 60_000
+const REQUESTS = LONG ? 2_000_000 : 25_000
 const SEED = Number(process.env['FUZZ_SEED'] ?? (LONG ? Date.now() % 2 ** 31 : 20_260_115))
 const CONNECTIONS = 8
 const BATCH = 50

@@ -233,6 +233,11 @@ export function schemaVersion(db: SqliteDatabase): number {
   return Number(row?.['user_version'] ?? 0)
 }
 
+/** Writes what is there: a transaction that changes no page does not reach the disk, and so not one that is full. */
+export function writeVersionAgain(db: SqliteDatabase): void {
+  db.exec(`PRAGMA user_version = ${schemaVersion(db)}`)
+}
+
 /**
  * Brings the schema up to date, each step in its own transaction. Two processes may do this at once: the second
  * waits for the first and finds nothing left. Throws when the file was made by a newer version.

@@ -7,7 +7,7 @@ import { SqliteCounters } from './counters.ts'
 import { SqliteDatabase } from './database.ts'
 import { SqliteKeys } from './keys.ts'
 import { SqliteMessaging } from './messaging.ts'
-import { migrate, SCHEMA_VERSION, schemaVersion } from './migrations.ts'
+import { migrate, SCHEMA_VERSION, schemaVersion, writeVersionAgain } from './migrations.ts'
 import { movingFrom } from './moves.ts'
 import { SqlitePurge } from './purge.ts'
 import { SqliteRecords } from './records.ts'
@@ -40,8 +40,7 @@ export function openSqlite(
       auth: new SqliteAuth(db, options.clock),
       records: new SqliteRecords(db, options.clock),
       sweep: () => purge.sweep(),
-      // An empty transaction takes the write lock and reaches the disk, as a request's would.
-      ping: () => db.write(() => {}),
+      ping: () => db.write(() => writeVersionAgain(db)),
       close: async () => db.close(),
     }
   } catch (error) {
