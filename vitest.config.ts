@@ -23,8 +23,8 @@ const EVERY = ['{server,client,react,web}/test/**/*.test.{ts,tsx}']
 export default defineConfig({
   test: {
     globalSetup: ['server/test/helpers/services.setup.ts'],
-    // Most of the time a file waits for processes of its own: three at once keep two cores busy.
-    maxWorkers: 3,
+    // Most of the time a file waits for processes of its own, so two at once are worth it on two cores already.
+    maxWorkers: 2,
     projects: [project('alone', ALONE, true), project('together', EVERY, false, [...ALONE, ...PICTURES])],
   },
 })

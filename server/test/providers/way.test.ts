@@ -119,9 +119,11 @@ describe('the way to a vendor', () => {
     reply = hold
     const all = askMany(way, CONNECTIONS_MAX)
     await sleep(200)
-    const startedMs = performance.now()
-    expect(await ask(way, '/late')).toMatchObject({ status: undefined, broken: 'timeout' })
-    expect(performance.now() - startedMs).toBeLessThan(550)
+    // It waits 200 ms for a socket, and is given up before one that would have counted from then on. Timers that are late
+    // still ring in their order.
+    const late = ask(way, '/late')
+    const fromItsSocket = sleep(550, 'is not counted')
+    expect(await Promise.race([late, fromItsSocket])).toMatchObject({ status: undefined, broken: 'timeout' })
     expect(await Promise.all(all)).toMatchObject(all.map(() => ({ left: true, broken: 'timeout' })))
     await expectAllPlaces(way)
   })

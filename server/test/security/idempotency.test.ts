@@ -203,7 +203,7 @@ test('F18, F19: killed while the vendor has the message: the retry gets the same
 })
 
 test('F19: killed at any moment of a start, the retry opens no second verification', async () => {
-  const rounds = process.env['TEST_LONG'] === '1' ? 100 : 6
+  const rounds = process.env['TEST_LONG'] === '1' ? 100 : 3
   let server = await ServerProcess.start()
   for (let round = 0; round < rounds; round++) {
     const to = numberOf(100 + round)
