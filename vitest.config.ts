@@ -5,10 +5,13 @@ import { defineConfig } from 'vitest/config'
 const source = (room: string) => resolve(import.meta.dirname, room, 'src/index.ts')
 
 /**
- * Files that put something in the place of a module: each is loaded by itself. All others share the modules of their
+ * Files that put something in the place of a module, or look at what one has not loaded yet: each by itself. All others share the modules of their
  * worker, which halves what a run costs, so a test takes back what it changes.
  */
 const ALONE = [
+  'react/test/account/account.test.tsx',
+  'react/test/foundation/texts.test.ts',
+  'react/test/ssr/ssr.test.tsx',
   'server/test/auth/backup-codes.test.ts',
   'server/test/auth/password-hasher.test.ts',
   'server/test/http/routes.test.ts',
