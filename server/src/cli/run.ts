@@ -1,4 +1,4 @@
-import { compose, type Countersign } from '../main.ts'
+import type { Countersign } from '../main.ts'
 import { type Config, ConfigError, loadEnvironment, readConfig } from '../config.ts'
 import { CountersignError } from '../primitives/errors.ts'
 import { StorageError } from '../storage-errors.ts'
@@ -27,6 +27,8 @@ export function settingsOrExit(
 export async function withCountersign(work: (countersign: Countersign) => Promise<void>): Promise<void> {
   const config = settingsOrExit({ quiet: true })
   try {
+    // Loaded when it is needed: help, and settings that are wrong, are told without it.
+    const { compose } = await import('../main.ts')
     const countersign = await compose(config)
     try {
       await work(countersign)

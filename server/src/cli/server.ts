@@ -1,6 +1,6 @@
 import type { AddressInfo } from 'node:net'
 import type { Config } from '../config.ts'
-import { compose, type Countersign, type Process } from '../main.ts'
+import type { Countersign, Process } from '../main.ts'
 
 /** Everything under way is finished or given up within this after a signal to stop, and within ten seconds at all. */
 export const DRAIN_MS = 9_500
@@ -19,6 +19,8 @@ export type RunningServer = {
 
 /** Composes a Countersign and listens on its port. */
 export async function startServer(config: Config, self: Process): Promise<RunningServer> {
+  // Loaded when it is needed: help, and settings that are wrong, are told without it.
+  const { compose } = await import('../main.ts')
   const countersign = await compose(config, {}, self)
   const app = await countersign.http()
   await app.listen({ port: config.http.port, host: config.http.host })

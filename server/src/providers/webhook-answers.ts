@@ -1,7 +1,9 @@
 import type { Message, Refusal, Sent } from '../messaging/provider.ts'
 import type { Answer } from './shared/exchange.ts'
 import type { Retries, Try } from './shared/retries.ts'
-import { REFUSED_ADDRESS } from './webhook-connect.ts'
+
+/** What the wire calls an address that may not be connected to. */
+export const REFUSED_ADDRESS = 'refused_address'
 
 /** Every word of ours that a gateway may refuse with. */
 export const REFUSALS: readonly Refusal[] = [

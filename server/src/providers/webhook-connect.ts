@@ -3,6 +3,7 @@ import { isIP } from 'node:net'
 import { buildConnector } from 'undici'
 import { makeReach } from '../primitives/destinations.ts'
 import { wordOf } from './shared/exchange.ts'
+import { REFUSED_ADDRESS } from './webhook-answers.ts'
 
 /** Which addresses may be connected to; link-local, metadata and reserved ones are none of them. */
 export type Destinations = 'public' | 'private' | 'any'
@@ -23,9 +24,6 @@ export type ConnectRules = {
 
 /** Opens one connection, with TLS where the protocol says so. */
 export type Connector = buildConnector.connector
-
-/** What the wire calls an address that may not be connected to. */
-export const REFUSED_ADDRESS = 'refused_address'
 
 /**
  * Makes a connector that looks at where each connection goes. A name is looked up once a connection, and the very

@@ -1,5 +1,4 @@
-import { Way } from './shared/way.ts'
-import { type Destinations, type Lookup, makeConnector } from './webhook-connect.ts'
+import type { Destinations, Lookup } from './webhook-connect.ts'
 
 /** For one request as a whole, connecting included. */
 const TIMEOUT_MS = 10_000
@@ -20,9 +19,17 @@ export function makePost(options: {
   /** Instead of the system's. */
   readonly lookup?: Lookup | undefined
 }): (request: Posted) => Promise<boolean> {
-  const connector = makeConnector(TIMEOUT_MS, options)
+  const load = async () => {
+    const [{ Way }, { makeConnector }] = await Promise.all([
+      import('./shared/way.ts'),
+      import('./webhook-connect.ts'),
+    ])
+    return { Way, connector: makeConnector(TIMEOUT_MS, options) }
+  }
+  let loaded: ReturnType<typeof load> | undefined
   return async ({ url, headers, body }) => {
     const { origin, pathname, search } = new URL(url)
+    const { Way, connector } = await (loaded ??= load())
     const way = new Way(origin, { timeoutMs: TIMEOUT_MS, connections: 1, connector })
     const { status = 0 } = await way.ask({ method: 'POST', path: pathname + search, headers, body })
     // Nothing is kept open to where somebody else said.
