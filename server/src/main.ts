@@ -2,7 +2,7 @@ import type { DestinationStream, Logger } from 'pino'
 import { randomInt } from 'node:crypto'
 import { type DevAccount, type DevKeys, keptDevAccount, keptDevKeys, keptSecret } from './boot.ts'
 import type { Config } from './config.ts'
-import { type App, buildApp } from './http/app.ts'
+import type { App } from './http/app.ts'
 import { beginAtZero } from './http/known-labels.ts'
 import { makeMetrics, type Metrics, type ShareFigures } from './http/metrics.ts'
 import type { Services } from './http/services.ts'
@@ -275,7 +275,8 @@ async function composeOn(
     inbox,
     ...made,
     log,
-    http: () => buildApp(services),
+    // Loaded when it is served: commands do without it, which is half of what there is to load.
+    http: async () => (await import('./http/app.ts')).buildApp(services),
     probe: () => messenger.probe(AbortSignal.timeout(PROBE_MS)),
     close: async (graceMs = GRACE_MS) => {
       timers.forEach((timer) => timer.stop())
