@@ -1,7 +1,7 @@
 import { createLocalJWKSet, type JSONWebKeySet, jwtVerify } from 'jose'
 import { afterAll, describe, expect, test } from 'vitest'
 import { FakeClock } from '../fake-clock.ts'
-import { describeBackends, MONGODB, POSTGRES, REDIS, SQLITE } from '../helpers/backends.ts'
+import { describeBackends, inLongRuns, MONGODB, POSTGRES, REDIS, SQLITE } from '../helpers/backends.ts'
 import { post, signIn, type WireTokens } from '../helpers/people.ts'
 import { endProcesses } from '../helpers/process.ts'
 import { makeScriptedProvider } from '../helpers/scripted-provider.ts'
@@ -18,7 +18,7 @@ const TO = phoneOf(0)
 
 afterAll(endProcesses)
 
-describeBackends([SQLITE, POSTGRES, REDIS, MONGODB], 'plan 3 on', (backend) => {
+describeBackends([SQLITE, REDIS, MONGODB, ...inLongRuns(POSTGRES)], 'plan 3 on', (backend) => {
   test('staging with DEV_MODE: the preview code signs in, a protected endpoint is called, the session goes on and ends', async () => {
     const server = await serverOn(backend)
     const asked = await post(server, REQUEST, { phone: '+1 415-555-2000' })

@@ -1,5 +1,5 @@
 import { afterAll, expect, test } from 'vitest'
-import { describeBackends, MONGODB, POSTGRES, REDIS, SQLITE } from '../helpers/backends.ts'
+import { describeBackends, inLongRuns, MONGODB, POSTGRES, REDIS, SQLITE } from '../helpers/backends.ts'
 import {
   login,
   PASSWORD,
@@ -27,7 +27,7 @@ const NEW_PASSWORD = 'another good one 17'
 
 afterAll(endProcesses)
 
-describeBackends([SQLITE, POSTGRES, REDIS, MONGODB], 'plan 4 on', (backend) => {
+describeBackends([SQLITE, REDIS, MONGODB, ...inLongRuns(POSTGRES)], 'plan 4 on', (backend) => {
   test('registration: enters phone, SMS sent, enters code, verified, account created', async () => {
     const server = await serverOn(backend, { settings: { DEV_MODE: 'false' } })
     const started = await post<WireStartedCode>(server, '/api/auth/register', {

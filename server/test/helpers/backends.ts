@@ -39,6 +39,11 @@ export const MONGODB: Backend = { name: 'MongoDB', needs: ['mongodb'], fresh: mo
 /** The stores that are made for several processes. SQLite is not, and must be right with them all the same. */
 export const SHARED = [POSTGRES, REDIS, MONGODB]
 
+/** Those of these backends that only the long run plays: what they would show, another one or a conformance suite shows. */
+export function inLongRuns(...backends: readonly Backend[]): readonly Backend[] {
+  return process.env['TEST_LONG'] === '1' ? backends : []
+}
+
 /** A `describe` for each of these backends. */
 export function describeBackends(
   backends: readonly Backend[],

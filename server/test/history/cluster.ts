@@ -6,6 +6,8 @@ import type { Recorder, Server } from './recorder.ts'
 
 /** Longer than this without any server, and something else is wrong. */
 const NO_SERVER_MS = 30_000
+/** A server lives so long at least, on the average. */
+const LEAST_PAUSE_MS = 150
 
 /** A place that one server process serves from, and the next one takes over. */
 type Seat = {
@@ -64,11 +66,18 @@ export class Cluster {
   }
 
   /**
-   * Kills and replaces servers until `isOver`. `moment` resolves at a time that is bad to die at. Every seat has its
-   * server when it is done.
+   * Kills and replaces servers until `isOver`, all over `leastMs` so many. `moment` resolves at a time that is bad to die
+   * at. Every seat has its server when it is done.
    */
-  async killUntil(isOver: () => boolean, dice: Dice, moment: () => Promise<void>): Promise<void> {
-    await Promise.all(this.#seats.map((seat) => this.#killSeat(seat, isOver, dice.fork(), moment)))
+  async killUntil(
+    isOver: () => boolean,
+    plan: { readonly kills: number; readonly leastMs: number },
+    dice: Dice,
+    moment: () => Promise<void>,
+  ): Promise<void> {
+    const pauseMs = Math.max(LEAST_PAUSE_MS, (plan.leastMs * this.#seats.length) / plan.kills)
+    const seats = this.#seats.map((seat) => this.#killSeat(seat, isOver, pauseMs, dice.fork(), moment))
+    await Promise.all(seats)
   }
 
   /** SIGTERM to all; resolves when they have ended. */
@@ -82,11 +91,17 @@ export class Cluster {
     )
   }
 
-  async #killSeat(seat: Seat, isOver: () => boolean, dice: Dice, moment: () => Promise<void>): Promise<void> {
+  async #killSeat(
+    seat: Seat,
+    isOver: () => boolean,
+    pauseMs: number,
+    dice: Dice,
+    moment: () => Promise<void>,
+  ): Promise<void> {
     while (!isOver()) {
       const next = await this.#bootNext(seat)
       if (!next) continue
-      const soon = sleep(dice.within(0, 300))
+      const soon = sleep(dice.within(0, 2 * pauseMs))
       await (dice.chance(0.3) ? Promise.race([moment(), soon]) : soon)
       // Now and then nobody is left, so that nothing survives in anybody's memory.
       const all = dice.chance(0.04) ? this.#seats : [seat]

@@ -68,7 +68,7 @@ export async function play(ground: Ground, plan: Plan): Promise<Outcome> {
     const isOver = () =>
       cluster.kills >= plan.kills && nemesis.rounds >= plan.rounds && performance.now() - from >= plan.leastMs
     const faults = nemesis.disturbUntil(isOver)
-    if (plan.kills > 0) await cluster.killUntil(isOver, dice.fork(), () => carrier.arrival())
+    if (plan.kills > 0) await cluster.killUntil(isOver, plan, dice.fork(), () => carrier.arrival())
     else await sleep(plan.leastMs)
     await faults
     clients.windDown()

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { Keys } from '../../src/keys/keys.ts'
 import { systemClock } from '../../src/primitives/clock.ts'
 import { PURPOSES } from '../../src/verify/verification.ts'
-import { describeBackends, MONGODB, POSTGRES, SHARED, SQLITE } from '../helpers/backends.ts'
+import { describeBackends, inLongRuns, MONGODB, POSTGRES, REDIS, SQLITE } from '../helpers/backends.ts'
 import { READ_FIRST } from '../helpers/data/mongo.ts'
 import { BY_CHANCE } from '../helpers/by-chance.ts'
 import { breakPostgres } from '../helpers/data/postgres.ts'
@@ -24,7 +24,8 @@ const SETTINGS = {
 
 afterAll(endProcesses)
 
-describeBackends([SQLITE, ...SHARED], 'three processes on', (backend) => {
+// A Redis counts nothing of this.
+describeBackends([SQLITE, POSTGRES, MONGODB, ...inLongRuns(REDIS)], 'three processes on', (backend) => {
   const fleet = Fleet.forTests(backend, { settings: SETTINGS })
   const serviceKeys: string[] = []
   let next = 0

@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import { Keys } from '../../src/keys/keys.ts'
 import { systemClock } from '../../src/primitives/clock.ts'
-import { describeBackends, MONGODB, POSTGRES, SHARED, SQLITE } from '../helpers/backends.ts'
+import { describeBackends, inLongRuns, MONGODB, POSTGRES, REDIS, SQLITE } from '../helpers/backends.ts'
 import { READ_FIRST } from '../helpers/data/mongo.ts'
 import { BY_CHANCE } from '../helpers/by-chance.ts'
 import { breakPostgres } from '../helpers/data/postgres.ts'
@@ -37,7 +37,7 @@ function raceKey(fleet: Fleet, to: string, key: string): Promise<Answer[]> {
   return Promise.all(Array.from({ length: 100 }, (_, n) => started(fleet.server(n), to, key, more)))
 }
 
-describeBackends([SQLITE, ...SHARED], 'three processes on', (backend) => {
+describeBackends([SQLITE, REDIS, MONGODB, ...inLongRuns(POSTGRES)], 'three processes on', (backend) => {
   const fleet = Fleet.forTests(backend, {
     settings: {
       TRUSTED_PROXIES: '127.0.0.0/8',

@@ -3,7 +3,15 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { makeId } from '../../src/primitives/ids.ts'
 import { PURPOSES } from '../../src/verify/verification.ts'
-import { describeBackends, MONGODB, POSTGRES, REDIS, SHARED, SQLITE } from '../helpers/backends.ts'
+import {
+  describeBackends,
+  inLongRuns,
+  MONGODB,
+  POSTGRES,
+  REDIS,
+  SHARED,
+  SQLITE,
+} from '../helpers/backends.ts'
 import { READ_FIRST } from '../helpers/data/mongo.ts'
 import { BY_CHANCE, someRound } from '../helpers/by-chance.ts'
 import { breakPostgres } from '../helpers/data/postgres.ts'
@@ -27,14 +35,15 @@ const SETTINGS = { MESSAGES_PER_PHONE_HOUR: '5', TRUSTED_PROXIES: '127.0.0.0/8' 
 const PAUSE_SECONDS = 0.02
 
 /** `limits.test.ts` plays it with 10,000 in every run, on one process. */
-const SPRAYED = LONG ? 10_000 : 2_000
+const SPRAYED = LONG ? 10_000 : 1_000
 
 afterAll(endProcesses)
 
 const purposeOf = (n: number) => PURPOSES[n % PURPOSES.length]
 const from = (address: string) => ({ key: 'pk', headers: { 'x-forwarded-for': address } })
 
-describeBackends([SQLITE, ...SHARED], 'three processes on', (backend) => {
+// One process counts on SQLite in `limits.test.ts` too.
+describeBackends([...SHARED, ...inLongRuns(SQLITE)], 'three processes on', (backend) => {
   const fleet = Fleet.forTests(backend, { settings: SETTINGS })
 
   test('R19: 200 starts for one number at once, over three processes and six purposes, send 1 message', async () => {
@@ -134,7 +143,7 @@ describeBackends([SQLITE, ...SHARED], 'three processes on', (backend) => {
 })
 
 describeBackends(
-  [SQLITE, ...SHARED],
+  [...SHARED, ...inLongRuns(SQLITE)],
   'R10: one code against thousands of verifications from one /64, three processes on',
   (backend) => {
     const fleet = Fleet.forTests(backend, { settings: SETTINGS })

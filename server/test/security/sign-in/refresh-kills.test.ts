@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, expect, test } from 'vitest'
-import { type Data, describeBackends, MONGODB, POSTGRES, SQLITE } from '../../helpers/backends.ts'
+import { type Data, describeBackends, inLongRuns, MONGODB, POSTGRES, SQLITE } from '../../helpers/backends.ts'
 import { endProcesses, makeFolder, numberOf, ServerProcess } from '../../helpers/process.ts'
 import {
   callAs,
@@ -125,7 +125,7 @@ async function killAgainAndAgain(
   return counts
 }
 
-describeBackends([SQLITE, POSTGRES], 'kill -9 on', (backend) => {
+describeBackends([POSTGRES, ...inLongRuns(SQLITE)], 'kill -9 on', (backend) => {
   test(
     `F20: ${KILLS} times in the midst of refreshes: the old token or the told one works, never neither, never two lines`,
     { timeout: LONG ? 1_800_000 : 300_000 },
