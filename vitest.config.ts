@@ -42,6 +42,8 @@ function project(name: string, include: string[], isolate: boolean, exclude: str
       exclude,
       isolate,
       pool: 'forks' as const,
+      setupFiles: [resolve(import.meta.dirname, 'server/test/helpers/patience.setup.ts')],
+      expect: { poll: { timeout: 10_000 } },
       testTimeout: 30_000,
       hookTimeout: 30_000,
       restoreMocks: true,

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { normalizePassword, passwordFault } from '../../src/auth/password-rules.ts'
+import { cpuMsOf } from '../helpers/cpu-time.ts'
 
 const fault = (password: string, ...about: string[]) => passwordFault(password, { about })
 
@@ -29,9 +30,10 @@ describe('length', () => {
   })
 
   test('a text of a megabyte is refused before any work is done on it', () => {
-    const began = performance.now()
-    for (let i = 0; i < 10; i++) fault('ﷺ'.repeat(1_000_000))
-    expect(performance.now() - began).toBeLessThan(1_000)
+    const ms = cpuMsOf(() => {
+      for (let i = 0; i < 10; i++) fault('ﷺ'.repeat(1_000_000))
+    })
+    expect(ms).toBeLessThan(1_000)
     expect(fault('ﷺ'.repeat(1_000_000))).toBe('too_long')
   })
 })

@@ -4,6 +4,7 @@ import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { makeClientAddress } from '../../src/http/client-address.ts'
 import { addressKey } from '../../src/primitives/address.ts'
+import { cpuMsOf } from '../helpers/cpu-time.ts'
 
 const PROXY = '10.0.0.1'
 const behindProxy = makeClientAddress(['10.0.0.0/8', 'fd00::/8'])
@@ -129,9 +130,10 @@ describe('behind trusted proxies', () => {
 
   test('R24 a header of ten thousand commas costs little', () => {
     const header = ','.repeat(10_000)
-    const start = performance.now()
-    for (let i = 0; i < 1000; i++) behindProxy(PROXY, header)
-    expect(performance.now() - start).toBeLessThan(200)
+    const ms = cpuMsOf(() => {
+      for (let i = 0; i < 1000; i++) behindProxy(PROXY, header)
+    })
+    expect(ms).toBeLessThan(200)
   })
 
   test('A48 an unknown peer is in the one shared bucket, whatever its header says', () => {

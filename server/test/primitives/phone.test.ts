@@ -3,6 +3,7 @@ import gl from 'google-libphonenumber'
 import { describe, expect, test } from 'vitest'
 import { CountersignError } from '../../src/primitives/errors.ts'
 import { maskPhone, parsePhone, tryParsePhone } from '../../src/primitives/phone.ts'
+import { cpuMsOf } from '../helpers/cpu-time.ts'
 
 function refusal(read: () => unknown): CountersignError {
   try {
@@ -265,9 +266,10 @@ describe('what is refused', () => {
 
   test('a megabyte is refused without being read', () => {
     const text = '(1'.repeat(500_000)
-    const start = performance.now()
-    for (let i = 0; i < 1000; i++) tryParsePhone(text, 'US')
-    expect(performance.now() - start).toBeLessThan(200)
+    const ms = cpuMsOf(() => {
+      for (let i = 0; i < 1000; i++) tryParsePhone(text, 'US')
+    })
+    expect(ms).toBeLessThan(200)
   })
 
   const countries = [

@@ -259,7 +259,7 @@ describe('the link', () => {
     const provider = await make({ url: (await deadUrl()).replace('http://', 'smpp://u:p@') })
     const startedMs = performance.now()
     expect(await send(provider)).toEqual({ ok: false, why: 'unavailable', code: 'ECONNREFUSED' })
-    expect(performance.now() - startedMs).toBeLessThan(200)
+    expect(performance.now() - startedMs).toBeLessThan(TIMEOUT_SECONDS * 1_000 - 50)
     expect(await provider.probe?.(NEVER)).toEqual({ ok: false, detail: 'not bound: ECONNREFUSED' })
   })
 

@@ -3,6 +3,7 @@ import { parse, stringify } from 'node:querystring'
 import Sdk from 'twilio'
 import { describe, expect, test } from 'vitest'
 import { makeTwilioReceipts } from '../../src/providers/twilio-receipts.ts'
+import { cpuMsOf } from '../helpers/cpu-time.ts'
 import { callback, encode, post, read, refusalOf, SID, TOKEN, URL_OK, type Form } from './twilio-callbacks.ts'
 
 describe('whose a status callback is', () => {
@@ -67,10 +68,11 @@ describe('whose a status callback is', () => {
     const forged = Buffer.from(request.body.toString().replace('p77=0', 'p77=1'))
     expect(refusalOf({ ...request, body: forged })).toBe('forged')
     expect(refusalOf(callback({ ...form, pad: 'x'.repeat(64 * 1024) }))).toBe('malformed')
-    const startedMs = performance.now()
-    expect(refusalOf(post('a&'.repeat(1_000_000), URL_OK, 'x'))).toBe('malformed')
-    expect(refusalOf(post('&='.repeat(30_000), URL_OK, 'x'))).toBe('forged')
-    expect(performance.now() - startedMs).toBeLessThan(500)
+    const ms = cpuMsOf(() => {
+      expect(refusalOf(post('a&'.repeat(1_000_000), URL_OK, 'x'))).toBe('malformed')
+      expect(refusalOf(post('&='.repeat(30_000), URL_OK, 'x'))).toBe('forged')
+    })
+    expect(ms).toBeLessThan(500)
   })
 
   test('nothing makes it throw', () => {

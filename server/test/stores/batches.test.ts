@@ -97,19 +97,19 @@ test('one that has waited too long is refused and not asked; the step is told wh
   const run = async (ops: readonly number[], until: number) => {
     asked.push(...ops)
     spare.push(until - performance.now())
-    await sleep(150)
+    await sleep(450)
     return ops
   }
-  const { batches } = squares({ run, patienceMs: 200, leastMs: 100 })
+  const { batches } = squares({ run, patienceMs: 600, leastMs: 300 })
   const first = batches.add(1)
-  await sleep(5)
+  await sleep(15)
   const second = batches.add(2)
-  await sleep(115)
+  await sleep(345)
   const third = batches.add(3)
   expect(await outcomes([first, second, third])).toEqual([1, 'Error: refused: it is slow', 3])
   expect(asked).toEqual([1, 3])
-  for (const ms of spare) expect(ms).toBeLessThanOrEqual(200)
-  expect(spare[1]).toBeGreaterThan(100)
+  for (const ms of spare) expect(ms).toBeLessThanOrEqual(600)
+  expect(spare[1]).toBeGreaterThan(300)
 })
 
 test('after a step that failed, who has not the time for a whole one is refused', async () => {
