@@ -1,3 +1,4 @@
+import { flushCompileCache } from 'node:module'
 import type { AddressInfo } from 'node:net'
 import type { Config } from '../config.ts'
 import type { Countersign, Process } from '../main.ts'
@@ -25,6 +26,8 @@ export async function startServer(config: Config, self: Process): Promise<Runnin
   const app = await countersign.http()
   await app.listen({ port: config.http.port, host: config.http.host })
   const { port } = app.server.address() as AddressInfo
+  // What was compiled is left to the next start by now: one that is killed leaves nothing.
+  setImmediate(flushCompileCache)
   const drain = async (err?: Error) => {
     if (err) countersign.log.fatal({ err }, 'stopping')
     const deadline = performance.now() + DRAIN_MS

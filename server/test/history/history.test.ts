@@ -56,7 +56,7 @@ describeWith(['own postgres', 'toxiproxy'], 'a history on Postgres', () => {
         leastMs: 40_000,
         rounds: LONG ? 10 : 1,
         lastFaults: LONG ? 8 : 3,
-        clients: { busy: 20, late: 12, keyed: 6, pauseMs: 700 },
+        clients: { busy: 16, late: 10, keyed: 5, pauseMs: 800 },
       })
       const reasons = new Set(evidence.operations.map(({ answer }) => answer?.reason ?? answer?.problem))
       for (const reached of ['expired', 'locked', 'already_used', 'canceled', 'sends_per_phone'])

@@ -129,7 +129,7 @@ describe('by the receipts of the carrier', () => {
     async (ending) => {
       const to = `+141552${ending}`
       const { code } = await follow(to, (sends) =>
-        expect(sends.at(-1)).toMatchObject({ provider: 'webhook' }),
+        expect(sends.at(-1)).toMatchObject({ provider: 'webhook', status: 'accepted' }),
       )
       expect(codesTo(to)).toEqual([code])
     },

@@ -24,8 +24,8 @@ const SETTINGS = {
 
 afterAll(endProcesses)
 
-// A Redis counts nothing of this.
-describeBackends([SQLITE, POSTGRES, MONGODB, ...inLongRuns(REDIS)], 'three processes on', (backend) => {
+// A Redis counts nothing of this, and `kill.test.ts` and `../flows` guess on SQLite.
+describeBackends([POSTGRES, MONGODB, ...inLongRuns(SQLITE, REDIS)], 'three processes on', (backend) => {
   const fleet = Fleet.forTests(backend, { settings: SETTINGS })
   const serviceKeys: string[] = []
   let next = 0

@@ -37,7 +37,7 @@ function raceKey(fleet: Fleet, to: string, key: string): Promise<Answer[]> {
   return Promise.all(Array.from({ length: 100 }, (_, n) => started(fleet.server(n), to, key, more)))
 }
 
-describeBackends([SQLITE, REDIS, MONGODB, ...inLongRuns(POSTGRES)], 'three processes on', (backend) => {
+describeBackends([REDIS, MONGODB, ...inLongRuns(SQLITE, POSTGRES)], 'three processes on', (backend) => {
   const fleet = Fleet.forTests(backend, {
     settings: {
       TRUSTED_PROXIES: '127.0.0.0/8',

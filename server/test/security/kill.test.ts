@@ -5,7 +5,7 @@ import { endProcesses, numberOf, ServerProcess, type Wire } from '../helpers/pro
 import { wrong } from '../helpers/wire.ts'
 
 const LONG = process.env['TEST_LONG'] === '1'
-const KILLS = LONG ? 500 : 15
+const KILLS = LONG ? 500 : 8
 const CLIENTS = 16
 
 afterAll(endProcesses)

@@ -143,7 +143,7 @@ describeBackends([...SHARED, ...inLongRuns(SQLITE)], 'three processes on', (back
 })
 
 describeBackends(
-  [...SHARED, ...inLongRuns(SQLITE)],
+  [REDIS, MONGODB, ...inLongRuns(SQLITE, POSTGRES)],
   'R10: one code against thousands of verifications from one /64, three processes on',
   (backend) => {
     const fleet = Fleet.forTests(backend, { settings: SETTINGS })

@@ -15,7 +15,7 @@ const HOUR = 3_600
 afterAll(endProcesses)
 
 describeBackends(
-  [REDIS, MONGODB, ...inLongRuns(POSTGRES)],
+  [REDIS, ...inLongRuns(POSTGRES, MONGODB)],
   'F22: processes whose clocks differ and jump, on',
   (backend) => {
     const fleet = Fleet.forTests(backend, { settings: { MESSAGES_PER_PHONE_HOUR: '3' } })

@@ -2,7 +2,7 @@ import { afterAll, expect, onTestFinished, test } from 'vitest'
 import { newBackupCodes } from '../../../src/auth/backup-codes.ts'
 import { factorsOf } from '../../../src/auth/second-factors.ts'
 import { FakeClock } from '../../fake-clock.ts'
-import { describeBackends, MONGODB, POSTGRES, SQLITE } from '../../helpers/backends.ts'
+import { describeBackends, inLongRuns, MONGODB, POSTGRES, SQLITE } from '../../helpers/backends.ts'
 import { QUICK, register, type WireTokens } from '../../helpers/people.ts'
 import { endProcesses } from '../../helpers/process.ts'
 import { as, challenged, enableApp, pass, someone } from '../../helpers/second-factors.ts'
@@ -92,33 +92,37 @@ test('R80: codes that were made anew end all there were, and turning the factor 
   for (const code of fresh.slice(1, 4)) expect((await show(server, code)).status).toBe(400)
 })
 
-describeBackends([SQLITE, POSTGRES, MONGODB], 'R80, A13: a backup code that was used, on', (backend) => {
-  test('is used on every process, and after each has been started again', async () => {
-    const data = await backend.fresh()
-    const clock = new FakeClock()
-    const servers: TestServer[] = []
-    const start = async () => {
-      const server = await startServer({
-        keep: true,
-        settings: { ...QUICK, ...data.settings },
-        overrides: { clock },
+describeBackends(
+  [POSTGRES, MONGODB, ...inLongRuns(SQLITE)],
+  'R80, A13: a backup code that was used, on',
+  (backend) => {
+    test('is used on every process, and after each has been started again', async () => {
+      const data = await backend.fresh()
+      const clock = new FakeClock()
+      const servers: TestServer[] = []
+      const start = async () => {
+        const server = await startServer({
+          keep: true,
+          settings: { ...QUICK, ...data.settings },
+          overrides: { clock },
+        })
+        servers.push(server)
+        return server
+      }
+      onTestFinished(async () => {
+        await Promise.all(servers.map((server) => server.close()))
+        await data.drop()
       })
-      servers.push(server)
-      return server
-    }
-    onTestFinished(async () => {
-      await Promise.all(servers.map((server) => server.close()))
-      await data.drop()
+      const [first, second] = [await start(), await start()]
+      const { backupCodes } = await enableApp(first, await register(first, { phone: PHONE }))
+      const [used = '', other = '', last = ''] = backupCodes
+      expect((await show(first, used)).status).toBe(200)
+      for (const server of [first, second]) expect((await show(server, used)).status).toBe(400)
+      expect((await show(second, other)).body.user.backup_codes_left).toBe(8)
+      await Promise.all([first.close(), second.close()])
+      const again = await start()
+      for (const code of [used, other]) expect((await show(again, code)).status).toBe(400)
+      expect((await show(again, last)).body.user.backup_codes_left).toBe(7)
     })
-    const [first, second] = [await start(), await start()]
-    const { backupCodes } = await enableApp(first, await register(first, { phone: PHONE }))
-    const [used = '', other = '', last = ''] = backupCodes
-    expect((await show(first, used)).status).toBe(200)
-    for (const server of [first, second]) expect((await show(server, used)).status).toBe(400)
-    expect((await show(second, other)).body.user.backup_codes_left).toBe(8)
-    await Promise.all([first.close(), second.close()])
-    const again = await start()
-    for (const code of [used, other]) expect((await show(again, code)).status).toBe(400)
-    expect((await show(again, last)).body.user.backup_codes_left).toBe(7)
-  })
-})
+  },
+)

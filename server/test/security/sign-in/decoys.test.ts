@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import postgres from 'postgres'
 import { afterAll, expect, test } from 'vitest'
 import { SEND_LEASE_SECONDS } from '../../../src/messaging/lease.ts'
-import { type Data, describeBackends, POSTGRES, SQLITE } from '../../helpers/backends.ts'
+import { type Data, describeBackends, inLongRuns, POSTGRES, SQLITE } from '../../helpers/backends.ts'
 import { type Answer, endProcesses, numberOf, ServerProcess } from '../../helpers/process.ts'
 
 /** Longer than a process waits between two looks for what others have left. */
@@ -20,7 +20,7 @@ const NEVER_SENDS = `
 
 afterAll(endProcesses)
 
-describeBackends([SQLITE, POSTGRES], 'R57: a code that goes to nobody, on', (backend) => {
+describeBackends([POSTGRES, ...inLongRuns(SQLITE)], 'R57: a code that goes to nobody, on', (backend) => {
   test('is not sent by who takes over from a process that was killed between its opening and its end', async () => {
     const data = await backend.fresh()
     const options = { settings: data.settings }

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, expect, test } from 'vitest'
 import { type Data, describeBackends, inLongRuns, MONGODB, POSTGRES, SQLITE } from '../../helpers/backends.ts'
-import { endProcesses, makeFolder, numberOf, ServerProcess } from '../../helpers/process.ts'
+import { endProcesses, numberOf, ServerProcess } from '../../helpers/process.ts'
 import {
   callAs,
   eventsOf,
@@ -77,20 +77,9 @@ async function judge(server: ServerProcess, line: Line, again: Refreshed, faults
   if (told !== 1) fault(`the replay was told ${told} times`)
 }
 
-/** A folder with everything compiled: half of a start is that, and whoever is killed leaves nothing to the next. */
-async function compiledOnce(): Promise<string> {
-  const compiled = makeFolder()
-  const server = await ServerProcess.start({ settings: { NODE_COMPILE_CACHE: compiled } })
-  await server.stop()
-  return compiled
-}
-
 /** Starts a server, kills it at random while it refreshes, starts another and judges; again and again. */
-async function killAgainAndAgain(
-  { data, kills, compiled }: { data: Data; kills: number; compiled: string },
-  faults: string[],
-) {
-  const settings = { ...ROOMY, ...data.settings, NODE_COMPILE_CACHE: compiled }
+async function killAgainAndAgain({ data, kills }: { data: Data; kills: number }, faults: string[]) {
+  const settings = { ...ROOMY, ...data.settings }
   let server = await ServerProcess.start({ settings })
   let number = 0
   const counts = { lines: 0, rotations: 0, halfTold: 0, slow: 0 }
@@ -132,11 +121,8 @@ describeBackends([POSTGRES, ...inLongRuns(SQLITE)], 'kill -9 on', (backend) => {
     async () => {
       const faults: string[] = []
       const all = await Promise.all(Array.from({ length: LANES }, () => backend.fresh()))
-      const compiled = await compiledOnce()
       const kills = KILLS / LANES
-      const counts = await Promise.all(
-        all.map((data) => killAgainAndAgain({ data, kills, compiled }, faults)),
-      )
+      const counts = await Promise.all(all.map((data) => killAgainAndAgain({ data, kills }, faults)))
       await Promise.all(all.map((data) => data.drop()))
       expect(faults).toEqual([])
       const sum = (name: 'lines' | 'rotations') => counts.reduce((total, one) => total + one[name], 0)

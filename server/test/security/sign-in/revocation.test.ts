@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
-import { describeBackends, MONGODB, POSTGRES, SQLITE } from '../../helpers/backends.ts'
+import { describeBackends, inLongRuns, MONGODB, POSTGRES, SQLITE } from '../../helpers/backends.ts'
 import { Fleet } from '../../helpers/fleet.ts'
 import { endProcesses, numberOf } from '../../helpers/process.ts'
 import { FACTOR_COLUMNS, FACTOR_REVOCATIONS, REVOCATIONS, SESSION_COLUMNS } from '../revocation-table.ts'
@@ -382,7 +382,7 @@ describe('R84: nobody writes what is not theirs to say', () => {
   })
 })
 
-describeBackends([SQLITE, POSTGRES, MONGODB], 'R71: over three processes on', (backend) => {
+describeBackends([POSTGRES, MONGODB, ...inLongRuns(SQLITE)], 'R71: over three processes on', (backend) => {
   const fleet = Fleet.forTests(backend, { settings: ROOMY })
   const admin = (server: AnyServer, method: string, path: string) => callAsAdmin(server, method, path)
   const ways: Record<string, (server: AnyServer, holder: Holder) => Promise<{ status: number }>> = {

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import postgres from 'postgres'
 import { afterAll, expect, describe, test } from 'vitest'
-import { describeBackends, POSTGRES, SQLITE } from '../../helpers/backends.ts'
+import { describeBackends, inLongRuns, POSTGRES, SQLITE } from '../../helpers/backends.ts'
 import { Fleet } from '../../helpers/fleet.ts'
 import { endProcesses, makeFolder, numberOf, ServerProcess } from '../../helpers/process.ts'
 import { wrong } from '../../helpers/wire.ts'
@@ -12,150 +12,154 @@ import { call, type Said, SETTINGS, tally } from './strangers.ts'
 
 afterAll(endProcesses)
 
-describeBackends([SQLITE, POSTGRES], 'codes of the sign-in API, three processes on', (backend) => {
-  const fleet = Fleet.forTests(backend, { settings: SETTINGS })
-  let next = 0
+describeBackends(
+  [POSTGRES, ...inLongRuns(SQLITE)],
+  'codes of the sign-in API, three processes on',
+  (backend) => {
+    const fleet = Fleet.forTests(backend, { settings: SETTINGS })
+    let next = 0
 
-  /** Puts a body to all servers at once, so many times. */
-  const race = (times: number, path: string, body: (n: number) => object, token?: string) =>
-    Promise.all(Array.from({ length: times }, (_, n) => call(fleet().server(n), path, body(n), token)))
+    /** Puts a body to all servers at once, so many times. */
+    const race = (times: number, path: string, body: (n: number) => object, token?: string) =>
+      Promise.all(Array.from({ length: times }, (_, n) => call(fleet().server(n), path, body(n), token)))
 
-  /** A number that is asked about, and the code that went to it. */
-  const ask = async (path: string, phone: string, token?: string) => {
-    const { status, text, json } = await call(fleet().server(next), path, { phone }, token)
-    expect([200, 202], text).toContain(status)
-    return { id: String(json['verification_id']), code: String(json['preview_code']) }
-  }
-
-  /** A new account; gives its number and its tokens. */
-  const account = async () => {
-    const phone = numberOf(next++)
-    const started = await call(fleet().server(next), 'register', { phone, password: PASSWORD })
-    const proof = { verification_id: started.json['verification_id'], code: started.json['preview_code'] }
-    const entered = await call(fleet().server(next), 'register/verify', proof)
-    expect(entered.status, entered.text).toBe(201)
-    await fleet().pass(2)
-    return { phone, tokens: entered.json, proof }
-  }
-
-  test('R3: of 1,000 wrong codes raced at verify-otp exactly 5 are judged', async () => {
-    const phone = numberOf(next++)
-    const { code } = await ask('otp/request', phone)
-    const answers = await race(1_000, 'verify-otp', (n) => ({ phone, otp: wrong(code, n + 1) }))
-    expect(tally(answers)).toEqual({ '400 invalid_code': 1_000 })
-    expect(new Set(answers.map(({ json }) => json['detail']))).toEqual(new Set(['Invalid OTP']))
-    expect(await guesses(fleet(), phone)).toEqual([5])
-    expect((await call(fleet().server(0), 'verify-otp', { phone, otp: code })).status).toBe(400)
-  })
-
-  test('R4, R13, A16: of 200 right codes raced at verify-otp exactly one signs in, and the code never again', async () => {
-    const phone = numberOf(next++)
-    const { code } = await ask('otp/request', phone)
-    const answers = await race(200, 'verify-otp', () => ({ phone, otp: code }))
-    expect(tally(answers)).toEqual({ '200': 1, '400 invalid_code': 199 })
-    const id = answers.find(({ status }) => status === 200)?.json.user?.id ?? ''
-    expect(await sessionsOf(fleet(), id)).toBe(1)
-    const again = await call(fleet().server(1), 'verify-otp', { phone, otp: code })
-    expect(again.json).toMatchObject({ status: 400, detail: 'Invalid OTP', code: 'invalid_code' })
-  })
-
-  test('R4, R13: of 50 right codes raced at register/verify exactly one makes the account and signs in', async () => {
-    const phone = numberOf(next++)
-    const started = await call(fleet().server(0), 'register', { phone, password: PASSWORD })
-    const proof = { verification_id: started.json['verification_id'], code: started.json['preview_code'] }
-    const answers = await race(50, 'register/verify', () => proof)
-    expect(tally(answers)).toEqual({ '201': 1, '400 invalid_code': 49 })
-    const id = answers.find(({ status }) => status === 201)?.json.user?.id ?? ''
-    expect(await sessionsOf(fleet(), id)).toBe(1)
-    expect((await call(fleet().server(2), 'register/verify', proof)).status).toBe(400)
-    expect((await call(fleet().server(2), 'login', { identifier: phone, password: PASSWORD })).status).toBe(
-      200,
-    )
-  })
-
-  test('A16: of 30 right codes raced at reset/verify one gives a token, of 30 uses of that one sets a password', async () => {
-    const { phone } = await account()
-    const { code } = await ask('password/reset/request', phone)
-    const proven = await race(30, 'password/reset/verify', () => ({ phone, code }))
-    expect(tally(proven)).toEqual({ '200': 1, '400 invalid_code': 29 })
-    const token = String(proven.find(({ status }) => status === 200)?.json['reset_token'])
-    const passwords = Array.from({ length: 30 }, (_, n) => `${n}-Cobalt-Heron-47-ferry`)
-    const set = await race(30, 'password/reset', (n) => ({ reset_token: token, password: passwords[n] }))
-    expect(tally(set)).toEqual({ '200': 1, '400 invalid_code': 29 })
-    const won = passwords[set.findIndex(({ status }) => status === 200)] ?? ''
-    expect((await call(fleet().server(0), 'login', { identifier: phone, password: won })).status).toBe(200)
-    const lost = passwords.find((password) => password !== won)
-    expect((await call(fleet().server(0), 'login', { identifier: phone, password: lost })).status).toBe(401)
-  })
-
-  test('R4: of 30 right codes raced at phone/verify one changes the number', async () => {
-    const { tokens } = await account()
-    const to = numberOf(next++)
-    const started = await call(fleet().server(0), 'phone', { phone: to }, tokens.access_token)
-    expect(started.status, started.text).toBe(202)
-    const proof = { verification_id: started.json['verification_id'], code: started.json['preview_code'] }
-    const answers = await race(30, 'phone/verify', () => proof, tokens.access_token)
-    expect(tally(answers)).toEqual({ '200': 1, '400 invalid_code': 29 })
-  })
-
-  test('R3, A19: wrong codes are judged 5 times by every other door that takes one', async () => {
-    const { phone, tokens } = await account()
-    const reset = await ask('password/reset/request', phone)
-    await race(40, 'password/reset/verify', (n) => ({ phone, code: wrong(reset.code, n + 1) }))
-    const to = numberOf(next++)
-    const changed = await ask('phone', to, tokens.access_token)
-    await race(
-      40,
-      'phone/verify',
-      (n) => ({ verification_id: changed.id, code: wrong(changed.code, n + 1) }),
-      tokens.access_token,
-    )
-    const registered = numberOf(next++)
-    const { json } = await call(fleet().server(0), 'register', { phone: registered, password: PASSWORD })
-    const [id, code] = [json['verification_id'], String(json['preview_code'])]
-    await race(40, 'register/verify', (n) => ({ verification_id: id, code: wrong(code, n + 1) }))
-    expect((await guesses(fleet(), phone)).sort()).toEqual([1, 5])
-    expect(await guesses(fleet(), to)).toEqual([5])
-    expect(await guesses(fleet(), registered)).toEqual([5])
-  })
-
-  test('R8, A20: one number has 20 wrong codes judged a day, whatever they are asked for by and from wherever', async () => {
-    const { phone } = await account()
-    let right: string | undefined
-    for (let round = 0; round < 3; round++) {
-      for (const [request, verify, member] of [
-        ['otp/request', 'verify-otp', 'otp'],
-        ['password/reset/request', 'password/reset/verify', 'code'],
-      ] as const) {
-        const { code } = await ask(request, phone)
-        await race(20, verify, (n) => ({ phone, [member]: wrong(code, n + 1) }))
-        await fleet().pass(700)
-        right = code
-      }
+    /** A number that is asked about, and the code that went to it. */
+    const ask = async (path: string, phone: string, token?: string) => {
+      const { status, text, json } = await call(fleet().server(next), path, { phone }, token)
+      expect([200, 202], text).toContain(status)
+      return { id: String(json['verification_id']), code: String(json['preview_code']) }
     }
-    const judged = (await guesses(fleet(), phone)).reduce((sum, count) => sum + count, 0)
-    // One of them made the account.
-    expect(judged - 1).toBe(20)
-    expect(right).toBeDefined()
-    const { code } = await ask('otp/request', phone)
-    const refused = await call(fleet().server(0), 'verify-otp', { phone, otp: code })
-    expect(tally([refused])).toEqual({ '429 wrong_checks_per_phone_day': 1 })
-    // The password is counted apart.
-    const login = await call(fleet().server(0), 'login', { identifier: phone, password: PASSWORD })
-    expect(login.status, login.text).toBe(200)
-  })
 
-  test('R13: after a restart a code that was used is used', async () => {
-    const phone = numberOf(next++)
-    const { code } = await ask('otp/request', phone)
-    expect((await call(fleet().server(0), 'verify-otp', { phone, otp: code })).status).toBe(200)
-    const old = fleet().servers
-    await Promise.all(old.map((server) => server.kill()))
-    await fleet().reboot(old)
-    const again = await call(fleet().server(0), 'verify-otp', { phone, otp: code })
-    expect(again.json).toMatchObject({ status: 400, detail: 'Invalid OTP' })
-  })
-})
+    /** A new account; gives its number and its tokens. */
+    const account = async () => {
+      const phone = numberOf(next++)
+      const started = await call(fleet().server(next), 'register', { phone, password: PASSWORD })
+      const proof = { verification_id: started.json['verification_id'], code: started.json['preview_code'] }
+      const entered = await call(fleet().server(next), 'register/verify', proof)
+      expect(entered.status, entered.text).toBe(201)
+      await fleet().pass(2)
+      return { phone, tokens: entered.json, proof }
+    }
+
+    test('R3: of 1,000 wrong codes raced at verify-otp exactly 5 are judged', async () => {
+      const phone = numberOf(next++)
+      const { code } = await ask('otp/request', phone)
+      const answers = await race(1_000, 'verify-otp', (n) => ({ phone, otp: wrong(code, n + 1) }))
+      expect(tally(answers)).toEqual({ '400 invalid_code': 1_000 })
+      expect(new Set(answers.map(({ json }) => json['detail']))).toEqual(new Set(['Invalid OTP']))
+      expect(await guesses(fleet(), phone)).toEqual([5])
+      expect((await call(fleet().server(0), 'verify-otp', { phone, otp: code })).status).toBe(400)
+    })
+
+    test('R4, R13, A16: of 200 right codes raced at verify-otp exactly one signs in, and the code never again', async () => {
+      const phone = numberOf(next++)
+      const { code } = await ask('otp/request', phone)
+      const answers = await race(200, 'verify-otp', () => ({ phone, otp: code }))
+      expect(tally(answers)).toEqual({ '200': 1, '400 invalid_code': 199 })
+      const id = answers.find(({ status }) => status === 200)?.json.user?.id ?? ''
+      expect(await sessionsOf(fleet(), id)).toBe(1)
+      const again = await call(fleet().server(1), 'verify-otp', { phone, otp: code })
+      expect(again.json).toMatchObject({ status: 400, detail: 'Invalid OTP', code: 'invalid_code' })
+    })
+
+    test('R4, R13: of 50 right codes raced at register/verify exactly one makes the account and signs in', async () => {
+      const phone = numberOf(next++)
+      const started = await call(fleet().server(0), 'register', { phone, password: PASSWORD })
+      const proof = { verification_id: started.json['verification_id'], code: started.json['preview_code'] }
+      const answers = await race(50, 'register/verify', () => proof)
+      expect(tally(answers)).toEqual({ '201': 1, '400 invalid_code': 49 })
+      const id = answers.find(({ status }) => status === 201)?.json.user?.id ?? ''
+      expect(await sessionsOf(fleet(), id)).toBe(1)
+      expect((await call(fleet().server(2), 'register/verify', proof)).status).toBe(400)
+      expect((await call(fleet().server(2), 'login', { identifier: phone, password: PASSWORD })).status).toBe(
+        200,
+      )
+    })
+
+    test('A16: of 30 right codes raced at reset/verify one gives a token, of 30 uses of that one sets a password', async () => {
+      const { phone } = await account()
+      const { code } = await ask('password/reset/request', phone)
+      const proven = await race(30, 'password/reset/verify', () => ({ phone, code }))
+      expect(tally(proven)).toEqual({ '200': 1, '400 invalid_code': 29 })
+      const token = String(proven.find(({ status }) => status === 200)?.json['reset_token'])
+      const passwords = Array.from({ length: 30 }, (_, n) => `${n}-Cobalt-Heron-47-ferry`)
+      const set = await race(30, 'password/reset', (n) => ({ reset_token: token, password: passwords[n] }))
+      expect(tally(set)).toEqual({ '200': 1, '400 invalid_code': 29 })
+      const won = passwords[set.findIndex(({ status }) => status === 200)] ?? ''
+      expect((await call(fleet().server(0), 'login', { identifier: phone, password: won })).status).toBe(200)
+      const lost = passwords.find((password) => password !== won)
+      expect((await call(fleet().server(0), 'login', { identifier: phone, password: lost })).status).toBe(401)
+    })
+
+    test('R4: of 30 right codes raced at phone/verify one changes the number', async () => {
+      const { tokens } = await account()
+      const to = numberOf(next++)
+      const started = await call(fleet().server(0), 'phone', { phone: to }, tokens.access_token)
+      expect(started.status, started.text).toBe(202)
+      const proof = { verification_id: started.json['verification_id'], code: started.json['preview_code'] }
+      const answers = await race(30, 'phone/verify', () => proof, tokens.access_token)
+      expect(tally(answers)).toEqual({ '200': 1, '400 invalid_code': 29 })
+    })
+
+    test('R3, A19: wrong codes are judged 5 times by every other door that takes one', async () => {
+      const { phone, tokens } = await account()
+      const reset = await ask('password/reset/request', phone)
+      await race(40, 'password/reset/verify', (n) => ({ phone, code: wrong(reset.code, n + 1) }))
+      const to = numberOf(next++)
+      const changed = await ask('phone', to, tokens.access_token)
+      await race(
+        40,
+        'phone/verify',
+        (n) => ({ verification_id: changed.id, code: wrong(changed.code, n + 1) }),
+        tokens.access_token,
+      )
+      const registered = numberOf(next++)
+      const { json } = await call(fleet().server(0), 'register', { phone: registered, password: PASSWORD })
+      const [id, code] = [json['verification_id'], String(json['preview_code'])]
+      await race(40, 'register/verify', (n) => ({ verification_id: id, code: wrong(code, n + 1) }))
+      expect((await guesses(fleet(), phone)).sort()).toEqual([1, 5])
+      expect(await guesses(fleet(), to)).toEqual([5])
+      expect(await guesses(fleet(), registered)).toEqual([5])
+    })
+
+    test('R8, A20: one number has 20 wrong codes judged a day, whatever they are asked for by and from wherever', async () => {
+      const { phone } = await account()
+      let right: string | undefined
+      for (let round = 0; round < 3; round++) {
+        for (const [request, verify, member] of [
+          ['otp/request', 'verify-otp', 'otp'],
+          ['password/reset/request', 'password/reset/verify', 'code'],
+        ] as const) {
+          const { code } = await ask(request, phone)
+          await race(20, verify, (n) => ({ phone, [member]: wrong(code, n + 1) }))
+          await fleet().pass(700)
+          right = code
+        }
+      }
+      const judged = (await guesses(fleet(), phone)).reduce((sum, count) => sum + count, 0)
+      // One of them made the account.
+      expect(judged - 1).toBe(20)
+      expect(right).toBeDefined()
+      const { code } = await ask('otp/request', phone)
+      const refused = await call(fleet().server(0), 'verify-otp', { phone, otp: code })
+      expect(tally([refused])).toEqual({ '429 wrong_checks_per_phone_day': 1 })
+      // The password is counted apart.
+      const login = await call(fleet().server(0), 'login', { identifier: phone, password: PASSWORD })
+      expect(login.status, login.text).toBe(200)
+    })
+
+    test('R13: after a restart a code that was used is used', async () => {
+      const phone = numberOf(next++)
+      const { code } = await ask('otp/request', phone)
+      expect((await call(fleet().server(0), 'verify-otp', { phone, otp: code })).status).toBe(200)
+      const old = fleet().servers
+      await Promise.all(old.map((server) => server.kill()))
+      await fleet().reboot(old)
+      const again = await call(fleet().server(0), 'verify-otp', { phone, otp: code })
+      expect(again.json).toMatchObject({ status: 400, detail: 'Invalid OTP' })
+    })
+  },
+)
 
 /** How many guesses each verification of a number has had, those without left out. */
 async function guesses({ data }: Fleet, phone: string): Promise<number[]> {
