@@ -26,8 +26,9 @@ const EVERY = ['{server,client,react,web}/test/**/*.test.{ts,tsx}']
 export default defineConfig({
   test: {
     globalSetup: ['server/test/helpers/services.setup.ts'],
-    // Most of the time a file waits for processes of its own, so three at once are worth it on two cores already.
-    maxWorkers: 3,
+    // Most of the time a file waits for processes of its own, so two at once are worth it on two cores already. Three
+    // are no quicker there, and calls miss their deadlines.
+    maxWorkers: 2,
     projects: [project('alone', ALONE, true), project('together', EVERY, false, [...ALONE, ...PICTURES])],
   },
 })

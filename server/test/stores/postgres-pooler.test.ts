@@ -13,6 +13,7 @@ import { endProcesses, numberOf, ServerProcess } from '../helpers/process.ts'
 import { describeWith, type Fresh, freshPostgres, pgbouncerFor } from '../helpers/services.ts'
 import { wrong } from '../helpers/wire.ts'
 
+const LONG = process.env['TEST_LONG'] === '1'
 /** Fewer connections than those who use them have together, so that they change hands all the time. */
 const POOLED = 7
 
@@ -59,6 +60,8 @@ describeWith(['postgres', 'pgbouncer'], 'Postgres behind a PgBouncer that pools 
       return store
     })
 
+    if (!LONG) return
+    // The rest of what a store must do; it goes the same ways.
     describeAuthStore('postgres through PgBouncer', async (clock) => {
       const stores = [await open(clock), await open(clock)] as const
       await empty()

@@ -93,7 +93,7 @@ test('R80: codes that were made anew end all there were, and turning the factor 
 })
 
 describeBackends(
-  [POSTGRES, MONGODB, ...inLongRuns(SQLITE)],
+  [POSTGRES, ...inLongRuns(SQLITE, MONGODB)],
   'R80, A13: a backup code that was used, on',
   (backend) => {
     test('is used on every process, and after each has been started again', async () => {

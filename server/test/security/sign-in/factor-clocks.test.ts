@@ -18,7 +18,7 @@ type Said = {
 }
 
 describeBackends(
-  [POSTGRES, MONGODB, ...inLongRuns(SQLITE)],
+  [POSTGRES, ...inLongRuns(SQLITE, MONGODB)],
   'F22: clocks that differ and jump, on',
   (backend) => {
     const fleet = Fleet.forTests(backend, {

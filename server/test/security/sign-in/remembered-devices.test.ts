@@ -287,7 +287,7 @@ const ENDS: Readonly<Record<string, End>> = {
 }
 
 describeBackends(
-  [POSTGRES, MONGODB, ...inLongRuns(SQLITE)],
+  [POSTGRES, ...inLongRuns(SQLITE, MONGODB)],
   'R85: a remembered device is ended on',
   (backend) => {
     test('by what ends devices, and its old token is worth nothing afterwards', async () => {

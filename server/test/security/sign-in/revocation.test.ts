@@ -382,7 +382,7 @@ describe('R84: nobody writes what is not theirs to say', () => {
   })
 })
 
-describeBackends([POSTGRES, MONGODB, ...inLongRuns(SQLITE)], 'R71: over three processes on', (backend) => {
+describeBackends([POSTGRES, ...inLongRuns(SQLITE, MONGODB)], 'R71: over three processes on', (backend) => {
   const fleet = Fleet.forTests(backend, { settings: ROOMY })
   const admin = (server: AnyServer, method: string, path: string) => callAsAdmin(server, method, path)
   const ways: Record<string, (server: AnyServer, holder: Holder) => Promise<{ status: number }>> = {

@@ -26,7 +26,7 @@ vi.mock(import('fastify'), async (original) => {
 afterAll(endProcesses)
 
 describeBackends(
-  [POSTGRES, MONGODB, ...inLongRuns(SQLITE)],
+  [POSTGRES, ...inLongRuns(SQLITE, MONGODB)],
   'second factors, three processes on',
   (backend) => {
     const fleet = Fleet.forTests(backend, { settings: SETTINGS })
