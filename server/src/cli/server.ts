@@ -24,10 +24,11 @@ export async function startServer(config: Config, self: Process): Promise<Runnin
   const { compose } = await import('../main.ts')
   const countersign = await compose(config, {}, self)
   const app = await countersign.http()
+  // What was compiled is left to the next start now, for a process that is killed leaves nothing: 0.1 s, the first time,
+  // and no request waits for it.
+  flushCompileCache()
   await app.listen({ port: config.http.port, host: config.http.host })
   const { port } = app.server.address() as AddressInfo
-  // What was compiled is left to the next start by now: one that is killed leaves nothing.
-  setImmediate(flushCompileCache)
   const drain = async (err?: Error) => {
     if (err) countersign.log.fatal({ err }, 'stopping')
     const deadline = performance.now() + DRAIN_MS

@@ -54,6 +54,14 @@ describe('serve --dev', () => {
     await second.stop()
   })
 
+  test('leaves to the next start what it has compiled, also when it is killed', async () => {
+    const cwd = makeFolder()
+    const compiled = join(cwd, 'compiled')
+    const server = await serve(['--dev'], { cwd, env: { NODE_COMPILE_CACHE: compiled } })
+    await server.stop('SIGKILL')
+    expect(readdirSync(compiled, { recursive: true }).length).toBeGreaterThan(200)
+  })
+
   // On an address that `localhost` is not, that name would be wrong: what is printed must follow HOST.
   test.skipIf(!hasCurl).for(process.platform === 'linux' ? ['127.0.0.1', '127.0.0.2'] : ['127.0.0.1'])(
     'the commands it prints on %s verify a number as they stand (needs bash and curl)',
