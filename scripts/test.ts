@@ -1,5 +1,6 @@
 // Runs types, lint, format, docs and every test, and closes with the one line that says how it went.
-import { spawnSync } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -19,12 +20,16 @@ const GATES: readonly (readonly [string, readonly string[]])[] = [
 
 let passed = 0
 let failed = 0
+// Most of it waits for the network, so it goes on beside the gates. What it cannot do is told when the tests start.
+const prepared = once(spawn('node', ['scripts/services/prepare.ts'], { stdio: 'ignore' }), 'exit')
 for (const [name, [command, ...args]] of GATES) {
   const { status } = spawnSync(command ?? '', args, { stdio: 'inherit' })
   console.log(`${status === 0 ? 'ok  ' : 'FAIL'} ${name}`)
   if (status === 0) passed++
   else failed++
 }
+
+await prepared
 
 const long = process.argv.includes('--long')
 const folder = mkdtempSync(join(tmpdir(), 'countersign-test-'))
