@@ -1,5 +1,5 @@
 // Installs and builds what the services of the tests need and is not there yet, so that the run of the tests finds it.
 import { startServices } from './index.ts'
 
-const { stop } = await startServices()
-await stop()
+const services = await startServices()
+await services.stop()

@@ -1,4 +1,4 @@
-import { type KeyboardEvent, useEffect, useMemo, useRef, useState } from 'react'
+import { type KeyboardEvent, useMemo, useRef, useState } from 'react'
 import { findCountries, listCountries, type ListedCountry } from './country-names.ts'
 import { useNumbers } from './use-numbers.ts'
 
@@ -31,7 +31,7 @@ export function useCountryList(options: {
   const numbers = useNumbers()
   const [isOpen, setOpen] = useState(false)
   const [query, setQuery] = useState<string>()
-  const [active, setActive] = useState(-1)
+  const [moved, setMoved] = useState<number>()
   const wasOpen = useRef(false)
   if (isOpen) wasOpen.current = true
   const isNamed = wasOpen.current
@@ -44,13 +44,13 @@ export function useCountryList(options: {
     )
   }, [isNamed, numbers, countries, locale])
   const found = useMemo(() => findCountries(listed, query ?? ''), [listed, query])
-  useEffect(() => {
-    if (isOpen && query === undefined) setActive(found.findIndex(({ country }) => country === value))
-  }, [isOpen, query, found, value])
+  // Told by what is shown, and not set after it: the next key may come before that.
+  const active = moved ?? (query === undefined ? found.findIndex(({ country }) => country === value) : 0)
 
   const close = () => {
     setOpen(false)
     setQuery(undefined)
+    setMoved(undefined)
   }
   const choose = (index: number) => {
     const country = found[index]?.country
@@ -63,7 +63,7 @@ export function useCountryList(options: {
     if (step !== undefined) {
       event.preventDefault()
       if (!isOpen) return setOpen(true)
-      setActive(Math.min(Math.max(active + step, 0), found.length - 1))
+      setMoved(Math.min(Math.max(active + step, 0), found.length - 1))
     } else if (isOpen && event.key === 'Enter') {
       event.preventDefault()
       choose(active)
@@ -85,7 +85,7 @@ export function useCountryList(options: {
     search: (next) => {
       setOpen(true)
       setQuery(next)
-      setActive(0)
+      setMoved(undefined)
     },
     choose,
     onKeyDown,
