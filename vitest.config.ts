@@ -5,8 +5,8 @@ import { defineConfig } from 'vitest/config'
 const source = (room: string) => resolve(import.meta.dirname, room, 'src/index.ts')
 
 /**
- * Files that put something in the place of a module, or look at what one has not loaded yet: each by itself. All others share the modules of their
- * worker, which halves what a run costs, so a test takes back what it changes.
+ * Files that put something in the place of a module, or look at what one has not loaded yet: each by itself. All others
+ * share the modules of their worker, which halves what a run costs, so a test takes back what it changes.
  */
 const ALONE = [
   'react/test/account/account.test.tsx',

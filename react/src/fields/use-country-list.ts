@@ -31,6 +31,7 @@ export function useCountryList(options: {
   const numbers = useNumbers()
   const [isOpen, setOpen] = useState(false)
   const [query, setQuery] = useState<string>()
+  /** Where keys have moved to; undefined until one has. */
   const [moved, setMoved] = useState<number>()
   const wasOpen = useRef(false)
   if (isOpen) wasOpen.current = true

@@ -1,4 +1,4 @@
-import type { Destinations, Lookup } from './webhook-connect.ts'
+import type { Connector, Destinations, Lookup } from './webhook-connect.ts'
 
 /** For one request as a whole, connecting included. */
 const TIMEOUT_MS = 10_000
@@ -19,17 +19,12 @@ export function makePost(options: {
   /** Instead of the system's. */
   readonly lookup?: Lookup | undefined
 }): (request: Posted) => Promise<boolean> {
-  const load = async () => {
-    const [{ Way }, { makeConnector }] = await Promise.all([
-      import('./shared/way.ts'),
-      import('./webhook-connect.ts'),
-    ])
-    return { Way, connector: makeConnector(TIMEOUT_MS, options) }
-  }
-  let loaded: ReturnType<typeof load> | undefined
+  let connector: Connector | undefined
   return async ({ url, headers, body }) => {
     const { origin, pathname, search } = new URL(url)
-    const { Way, connector } = await (loaded ??= load())
+    // Loaded with the first request: the HTTP client is a tenth of what a start loads, and most servers tell nobody.
+    const { Way } = await import('./shared/way.ts')
+    connector ??= (await import('./webhook-connect.ts')).makeConnector(TIMEOUT_MS, options)
     const way = new Way(origin, { timeoutMs: TIMEOUT_MS, connections: 1, connector })
     const { status = 0 } = await way.ask({ method: 'POST', path: pathname + search, headers, body })
     // Nothing is kept open to where somebody else said.

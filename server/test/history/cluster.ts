@@ -66,8 +66,8 @@ export class Cluster {
   }
 
   /**
-   * Kills and replaces servers until `isOver`, all over `leastMs` so many. `moment` resolves at a time that is bad to die
-   * at. Every seat has its server when it is done.
+   * Kills and replaces servers until `isOver`, so often that the plan's kills are spread over its time. `moment` resolves
+   * at a time that is bad to die at. Every seat has its server when it is done.
    */
   async killUntil(
     isOver: () => boolean,
